@@ -1,0 +1,1 @@
+"""Swipegate: card requests on magstripe devices and card assignment, over gRPC."""

@@ -1,0 +1,132 @@
+"""CardRequestService."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from grpc import aio
+
+from swipegate.api.interceptors import principal
+from swipegate.api.times import timestamp
+from swipegate.domain.card_request import CardRequest, Failure, State
+from swipegate.domain.errors import invalid
+from swipegate.service.card_requests import CardRequests, NewCardRequest
+from swipegate.v1 import card_request_pb2 as pb
+from swipegate.v1 import card_request_pb2_grpc
+
+_STATES = {state: pb.CardRequest.State.Value(f"STATE_{state}") for state in State}
+_STATE_OF = {number: state for state, number in _STATES.items()}
+_MAX_STATES = 32
+"""That a list may be filtered by."""
+
+
+class CardRequestServicer(card_request_pb2_grpc.CardRequestServiceServicer):
+    """Card requests."""
+
+    def __init__(self, card_requests: CardRequests) -> None:
+        self._card_requests = card_requests
+
+    async def CreateCardRequest(
+        self, request: pb.CreateCardRequestRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> pb.CreateCardRequestResponse:
+        """Create a card request for a CMC device."""
+        if request.action != pb.CARD_REQUEST_ACTION_BEGINREADCARD:
+            raise invalid("action", "must be CARD_REQUEST_ACTION_BEGINREADCARD")
+        seconds = None
+        if request.HasField("time_to_live"):
+            seconds = request.time_to_live.seconds + request.time_to_live.nanos / 1e9
+        new = NewCardRequest(
+            device_id=request.id,
+            message=request.message,
+            request_id=request.request_id,
+            refuse_if_busy=request.refuse_if_busy,
+            time_to_live=seconds,
+        )
+        body = request.SerializeToString(deterministic=True)
+        created = await self._card_requests.create(principal(), new, body)
+        return pb.CreateCardRequestResponse(
+            card_request_id=created.card_request_id, card_request=message_of(created)
+        )
+
+    async def GetCardRequest(
+        self, request: pb.GetCardRequestRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> pb.GetCardRequestResponse:
+        """Give the present state."""
+        found = await self._card_requests.get(request.card_request_id)
+        return pb.GetCardRequestResponse(card_request=message_of(found))
+
+    async def ListCardRequests(
+        self, request: pb.ListCardRequestsRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> pb.ListCardRequestsResponse:
+        """List card requests, the newest first."""
+        if len(request.states) > _MAX_STATES or any(number not in _STATE_OF for number in request.states):
+            raise invalid("states", f"must be at most {_MAX_STATES} known states")
+        found, token = await self._card_requests.page(
+            device_id=request.device_id,
+            states=[_STATE_OF[number] for number in request.states],
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        return pb.ListCardRequestsResponse(
+            card_requests=[message_of(one) for one in found], next_page_token=token
+        )
+
+    async def WatchCardRequest(
+        self, request: pb.WatchCardRequestRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[pb.WatchCardRequestResponse]:
+        """Follow one card request to its end."""
+        async for snapshot in self._card_requests.watch(request.card_request_id, request.after_sequence):
+            yield pb.WatchCardRequestResponse(card_request=message_of(snapshot))
+
+    async def RetryCardRequest(
+        self, request: pb.RetryCardRequestRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> pb.RetryCardRequestResponse:
+        """Send a request that needs action to the device again."""
+        retried = await self._card_requests.retry(principal(), request.card_request_id, request.attempt)
+        return pb.RetryCardRequestResponse(card_request=message_of(retried))
+
+    async def CancelCardRequest(
+        self, request: pb.CancelCardRequestRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> pb.CancelCardRequestResponse:
+        """Ask for a request to be given up."""
+        cancelled = await self._card_requests.cancel(request.card_request_id, request.attempt)
+        return pb.CancelCardRequestResponse(card_request=message_of(cancelled))
+
+    async def GetTrackData(
+        self, request: pb.GetTrackDataRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> pb.GetTrackDataResponse:
+        """Give what the card held."""
+        swipe, wipe_time = await self._card_requests.track_data(principal(), request.card_request_id)
+        return pb.GetTrackDataResponse(swipe=swipe, wipe_time=timestamp(wipe_time))
+
+
+def message_of(request: CardRequest) -> pb.CardRequest:
+    """A card request on the wire."""
+    return pb.CardRequest(
+        card_request_id=request.card_request_id,
+        device_id=request.device_id,
+        action=pb.CARD_REQUEST_ACTION_BEGINREADCARD,
+        state=_STATES[request.state],
+        attempt=request.attempt,
+        failure=_failure(request.failure) if request.failure else None,
+        sequence=request.sequence,
+        create_time=timestamp(request.create_time),
+        update_time=timestamp(request.update_time),
+        expire_time=timestamp(request.expire_time),
+        card_format=request.card_format,
+        has_track_data=request.has_track_data,
+    )
+
+
+def _failure(failure: Failure) -> pb.CardRequestFailure:
+    return pb.CardRequestFailure(
+        reason=failure.reason,
+        severity=failure.severity,
+        allowed_actions=[
+            pb.CardRequestUserAction.Value(f"CARD_REQUEST_USER_ACTION_{action}")
+            for action in failure.allowed_actions
+        ],
+        retriable=failure.retriable,
+        device_code=failure.device_code,
+        exception=failure.exception,
+        description=failure.description,
+    )

@@ -1,0 +1,66 @@
+"""CardService."""
+
+from typing import Any
+
+from grpc import aio
+
+from swipegate.api.times import timestamp
+from swipegate.domain.user_card import Card, CardType, canonical_uuid
+from swipegate.service.cards import Cards
+from swipegate.v1 import card_pb2 as pb
+from swipegate.v1 import card_pb2_grpc
+
+
+class CardServicer(card_pb2_grpc.CardServiceServicer):
+    """Cards and their types."""
+
+    def __init__(self, cards: Cards) -> None:
+        self._cards = cards
+
+    async def ListCards(
+        self, request: pb.ListCardsRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> pb.ListCardsResponse:
+        """List cards with who holds them."""
+        system, user = request.ac_system_id, request.user_id
+        cards, token = await self._cards.page(
+            ac_system_id=canonical_uuid("ac_system_id", system) if system else None,
+            user_id=canonical_uuid("user_id", user) if user else None,
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        return pb.ListCardsResponse(cards=[_card(card) for card in cards], next_page_token=token)
+
+    async def ListCardTypes(
+        self, _request: pb.ListCardTypesRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> pb.ListCardTypesResponse:
+        """List every card type by number."""
+        types = await self._cards.types()
+        return pb.ListCardTypesResponse(card_types=[_card_type(kind) for kind in types])
+
+
+def _card(card: Card) -> pb.Card:
+    return pb.Card(
+        card_id=card.card_id,
+        ac_system_id=card.ac_system_id,
+        card_type=card.card_type,
+        internal_card_number=card.internal_card_number,
+        external_card_number=card.external_card_number,
+        facility_code=card.facility_code,
+        issue_code=card.issue_code,
+        card_serial_number=card.card_serial_number,
+        user_id=card.user_id or "",
+        user_card_id=card.user_card_id or "",
+        status=pb.CardStatus.Value(f"CARD_STATUS_{card.status}"),
+        create_time=timestamp(card.create_time),
+    )
+
+
+def _card_type(kind: CardType) -> pb.CardType:
+    return pb.CardType(
+        card_type=kind.card_type,
+        name=kind.name,
+        max_internal_card_number=kind.max_internal_card_number,
+        max_facility_code=kind.max_facility_code,
+        max_issue_code=kind.max_issue_code,
+        has_serial_number=kind.has_serial_number,
+    )

@@ -1,0 +1,208 @@
+"""The server: `build` puts the floors together, `Server` starts them and brings them down in order."""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import grpc
+from google.protobuf.descriptor import FileDescriptor
+from grpc import aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from swipegate.api import tracks as tracks_api
+from swipegate.api.ac_systems import AcSystemServicer
+from swipegate.api.card_formats import CardFormatServicer
+from swipegate.api.card_requests import CardRequestServicer
+from swipegate.api.cards import CardServicer
+from swipegate.api.devices import DeviceServicer
+from swipegate.api.interceptors import DemandToken, TranslateFailures
+from swipegate.api.user_cards import UserCardServicer
+from swipegate.api.users import UserServicer
+from swipegate.domain.authority import Licences
+from swipegate.host.local import LocalHost
+from swipegate.service import clock, keys
+from swipegate.service.ac_systems import AcSystems
+from swipegate.service.bell import Bell
+from swipegate.service.card_formats import CardFormats
+from swipegate.service.card_requests import CardRequests
+from swipegate.service.cards import Cards
+from swipegate.service.devices import Devices
+from swipegate.service.housekeeping import Housekeeping
+from swipegate.service.sealing import Sealer
+from swipegate.service.tokens import Tokens
+from swipegate.service.tracks import Tracks
+from swipegate.service.user_cards import UserCards
+from swipegate.service.users import Users
+from swipegate.settings import Settings
+from swipegate.store.database import Database
+from swipegate.v1 import (
+    ac_system_pb2,
+    ac_system_pb2_grpc,
+    card_format_pb2,
+    card_format_pb2_grpc,
+    card_pb2,
+    card_pb2_grpc,
+    card_request_pb2,
+    card_request_pb2_grpc,
+    device_pb2,
+    device_pb2_grpc,
+    track_pb2,
+    user_card_pb2,
+    user_card_pb2_grpc,
+    user_pb2,
+    user_pb2_grpc,
+)
+
+MAX_MESSAGE = 4 * 1024 * 1024
+"""Bytes of a message; gRPC's own default, which every client shares."""
+TOKEN_KEY = "token.key"
+SEALING_KEY = "sealing.key"
+DATABASE = "swipegate.db"
+_SERVICES = (
+    track_pb2.DESCRIPTOR,
+    card_request_pb2.DESCRIPTOR,
+    device_pb2.DESCRIPTOR,
+    card_format_pb2.DESCRIPTOR,
+    user_card_pb2.DESCRIPTOR,
+    card_pb2.DESCRIPTOR,
+    ac_system_pb2.DESCRIPTOR,
+    user_pb2.DESCRIPTOR,
+)
+
+log = logging.getLogger(__name__)
+
+
+class ServerError(Exception):
+    """The server cannot start; the text says why and what to do."""
+
+
+def tokens_of(settings: Settings) -> Tokens:
+    """The tokens of an installation; its key is made at first use."""
+    licences = Licences(settings.licensed_clients, settings.switched_off_users)
+    return Tokens(keys.load_or_create(settings.data_dir / TOKEN_KEY), licences)
+
+
+class Server:
+    """A whole Swipegate in this process: database, devices of this PC, gRPC."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._exit = contextlib.AsyncExitStack()
+        self._grpc: aio.Server | None = None
+        self._health = HealthServicer()
+        self.port = 0
+        """The port it listens on."""
+
+    async def start(self) -> None:
+        """Open the database, take over the devices, then listen. Raises ServerError."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._exit.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """NOT_SERVING, a moment for balancers to see it, then the calls, the devices and the database."""
+        if self._grpc is None:
+            return
+        server, self._grpc = self._grpc, None
+        await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(self._settings.drain_delay)
+        await server.stop(self._settings.shutdown_grace)
+        await self._exit.aclose()
+
+    async def _start(self) -> None:
+        settings = self._settings
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._exit.callback(_lock(settings.data_dir / "lock"))
+        sealer = Sealer(keys.load_or_create(settings.data_dir / SEALING_KEY))
+        database = Database(settings.data_dir / DATABASE)
+        database.open()
+        self._exit.push_async_callback(asyncio.to_thread, database.close)
+        bell = Bell()
+        formats = CardFormats(database)
+        devices = Devices(database, bell, clock.now, settings.pc_name)
+        requests = CardRequests(database, sealer, bell, clock.now, settings.track_data_time_to_live)
+
+        host = LocalHost(settings.pc_name, devices, requests, formats, bell, clock.now)
+        await host.start()
+        self._exit.push_async_callback(host.stop)
+        housekeeping = Housekeeping(database, requests, clock.now)
+        housekeeping.start()
+        self._exit.push_async_callback(housekeeping.stop)
+
+        server = self._grpc_server(tokens_of(settings))
+        tracks_api.add_to_server(tracks_api.TrackServicer(Tracks(formats)), server)
+        card_request_pb2_grpc.add_CardRequestServiceServicer_to_server(CardRequestServicer(requests), server)
+        device_pb2_grpc.add_DeviceServiceServicer_to_server(DeviceServicer(devices), server)
+        card_format_pb2_grpc.add_CardFormatServiceServicer_to_server(CardFormatServicer(formats), server)
+        user_cards = UserCards(database, sealer, clock.now)
+        user_card_pb2_grpc.add_UserCardServiceServicer_to_server(UserCardServicer(user_cards), server)
+        card_pb2_grpc.add_CardServiceServicer_to_server(CardServicer(Cards(database)), server)
+        ac_system_pb2_grpc.add_AcSystemServiceServicer_to_server(
+            AcSystemServicer(AcSystems(database)), server
+        )
+        user_pb2_grpc.add_UserServiceServicer_to_server(UserServicer(Users(database)), server)
+        names = [name for file in _SERVICES for name in _full_names(file)]
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection(
+            [*names, "grpc.health.v1.Health", reflection.SERVICE_NAME], server
+        )
+
+        self.port = self._bind(server)
+        await server.start()
+        self._grpc = server
+        for name in ("", *names):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    def _grpc_server(self, tokens: Tokens) -> aio.Server:
+        return aio.server(
+            interceptors=(TranslateFailures(), DemandToken(tokens)),
+            maximum_concurrent_rpcs=self._settings.max_concurrent_rpcs,
+            options=(
+                ("grpc.max_receive_message_length", MAX_MESSAGE),
+                ("grpc.so_reuseport", 0),
+                # kiosks keep streams open for days: notice the dead, allow pings
+                ("grpc.keepalive_time_ms", 60_000),
+                ("grpc.keepalive_timeout_ms", 20_000),
+                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+            ),
+        )
+
+    def _bind(self, server: aio.Server) -> int:
+        settings = self._settings
+        try:
+            if settings.tls_certificate is None or settings.tls_key is None:
+                port = server.add_insecure_port(settings.listen)
+            else:
+                pair = (settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())
+                port = server.add_secure_port(settings.listen, grpc.ssl_server_credentials([pair]))
+        except RuntimeError:
+            port = 0
+        except OSError as error:
+            raise ServerError(f"cannot read the TLS files: {error}") from None
+        if port == 0:
+            raise ServerError(f"cannot listen on {settings.listen}: taken, or not an address of this machine")
+        return port
+
+
+def _full_names(file: FileDescriptor) -> list[str]:
+    return [service.full_name for service in file.services_by_name.values()]
+
+
+def _lock(path: Path) -> Callable[[], None]:
+    """Keep a second server from the same data; the answer lets go of it. The lock ends with the process."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ServerError(f"another swipegate server works on {path.parent}: stop it, or give a data_dir") from None
+    return partial(os.close, descriptor)

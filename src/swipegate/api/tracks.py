@@ -1,0 +1,64 @@
+"""TrackService. `DecodeSwipes` takes and gives raw bytes: the core walks them, no message object is made."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from grpc import aio
+
+from swipegate import core
+from swipegate.domain.errors import invalid
+from swipegate.service.tracks import Tracks
+from swipegate.v1 import track_pb2 as pb
+from swipegate.v1 import track_pb2_grpc
+
+_SERVICE = "swipegate.v1.TrackService"
+
+
+class TrackServicer(track_pb2_grpc.TrackServiceServicer):
+    """Decoding of swipes."""
+
+    def __init__(self, tracks: Tracks) -> None:
+        self._tracks = tracks
+
+    async def DecodeSwipe(
+        self, request: pb.DecodeSwipeRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> pb.DecodeSwipeResponse:
+        """Decode one swipe."""
+        formats = await self._tracks.formats(request.card_formats, "card_formats")
+        batch = pb.DecodeSwipesRequest(swipes=[request.swipe]).SerializeToString()
+        decoded = pb.DecodeSwipesResponse.FromString(self._tracks.decode_batch(batch, formats))
+        return pb.DecodeSwipeResponse(swipe=decoded.swipes[0])
+
+    async def DecodeSwipes(
+        self, requests: AsyncIterator[bytes], _context: aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[bytes]:
+        """Decode batches: serialized DecodeSwipesRequest in, serialized DecodeSwipesResponse out."""
+        formats: core.FormatSet | None = None
+        async for request in requests:
+            if formats is None:
+                formats = await self._tracks.formats(_config(request).card_formats, "config.card_formats")
+            elif core.has_config(request):
+                raise invalid("config", "belongs in the first message of a stream")
+            yield self._tracks.decode_batch(request, formats)
+
+
+def _config(request: bytes) -> pb.DecodeSwipesConfig:
+    try:
+        return pb.DecodeSwipesRequest.FromString(request).config
+    except DecodeError:
+        raise invalid("swipes", "the message is no DecodeSwipesRequest") from None
+
+
+def add_to_server(servicer: TrackServicer, server: aio.Server) -> None:
+    """Register the service, with DecodeSwipes in raw bytes."""
+    handlers = {
+        "DecodeSwipe": grpc.unary_unary_rpc_method_handler(
+            servicer.DecodeSwipe,
+            request_deserializer=pb.DecodeSwipeRequest.FromString,
+            response_serializer=pb.DecodeSwipeResponse.SerializeToString,
+        ),
+        "DecodeSwipes": grpc.stream_stream_rpc_method_handler(servicer.DecodeSwipes),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))

@@ -1,0 +1,48 @@
+"""What a read came to, in the words of a card request."""
+
+from swipegate import core
+from swipegate.devices.errors import DeviceError
+from swipegate.devices.reader import ReadResult
+from swipegate.domain.card_request import Failure
+from swipegate.v1 import error_pb2
+from swipegate.v1.error_pb2 import ErrorReason
+from swipegate.v1.track_pb2 import DecodedSwipe, Track, TrackError
+
+_REASONS = {
+    value: ErrorReason.Value(f"ERROR_REASON_{name}")
+    for name, value in ((n.removeprefix("TRACK_ERROR_"), v) for n, v in TrackError.items())
+    if value and f"ERROR_REASON_{name}" in ErrorReason.keys()  # noqa: SIM118 - an enum wrapper is no dict
+}
+"""Media errors have the same names in a track and in a request."""
+_TRACK_ERRORS = {name.removeprefix("TRACK_ERROR_"): value for name, value in TrackError.items()}
+
+
+def failure_of_error(error: DeviceError | TimeoutError) -> Failure:
+    """The failure that a device's error, or its silence, stands for."""
+    if isinstance(error, DeviceError):
+        return Failure(ErrorReason.Value(f"ERROR_REASON_{error.reason}"), error.device_code[:64])
+    return Failure(error_pb2.ERROR_REASON_RESPONSE_TIMEOUT)
+
+
+def decoded_swipe(result: ReadResult, formats: core.FormatSet) -> DecodedSwipe:
+    """What a device read, decoded; a track that the device itself could not read is there with its error."""
+    decoded = core.decode(result.to_swipe(), formats)
+    for track in result.tracks:
+        if track.error is not None and track.text is None and track.bits is None:
+            error = _TRACK_ERRORS.get(track.error.value, TrackError.TRACK_ERROR_NOT_READ)
+            decoded.tracks.append(Track(number=track.number, errors=[error]))
+    return decoded
+
+
+def failure_of_swipe(swipe: DecodedSwipe, device_code: str) -> Failure:
+    """Why no card number came of a swipe: the first error of the track that holds most, else no format matches."""
+    tracks = sorted(swipe.tracks, key=lambda track: len(track.text), reverse=True)
+    if not tracks:
+        return Failure(error_pb2.ERROR_REASON_NO_ENCODING, device_code)
+    if any(track.text and not track.errors for track in tracks):
+        return Failure(error_pb2.ERROR_REASON_NO_CARD_FORMAT_MATCHES, device_code)
+    for track in tracks:
+        for error in track.errors:
+            if error in _REASONS:
+                return Failure(_REASONS[error], device_code)
+    return Failure(error_pb2.ERROR_REASON_NO_CARD_FORMAT_MATCHES, device_code)

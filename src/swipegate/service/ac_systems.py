@@ -1,0 +1,42 @@
+"""Access control systems."""
+
+from uuid import uuid4
+
+from sqlalchemy import Connection
+
+from swipegate.domain.errors import SwipegateError, invalid
+from swipegate.domain.user_card import AcSystem, canonical_uuid
+from swipegate.store import ac_systems
+from swipegate.store.database import Database
+from swipegate.v1 import error_pb2
+
+MAX_NAME = 128
+"""Characters."""
+
+
+class AcSystems:
+    """Access control systems."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, system: AcSystem) -> AcSystem:
+        """The new system, with an id when it came without. Raises INVALID_FIELD, AC_SYSTEM_EXISTS."""
+        if not 1 <= len(system.name) <= MAX_NAME:
+            raise invalid("ac_system.name", f"must be 1 to {MAX_NAME} characters")
+        given = system.ac_system_id
+        new = AcSystem(canonical_uuid("ac_system.ac_system_id", given) if given else str(uuid4()), system.name)
+
+        def unit(connection: Connection) -> AcSystem:
+            if ac_systems.by_id(connection, new.ac_system_id) is not None:
+                raise SwipegateError(error_pb2.ERROR_REASON_AC_SYSTEM_EXISTS, field="ac_system_id")
+            if ac_systems.by_name(connection, new.name) is not None:
+                raise SwipegateError(error_pb2.ERROR_REASON_AC_SYSTEM_EXISTS, field="name")
+            ac_systems.add(connection, new)
+            return new
+
+        return await self._database.write(unit)
+
+    async def every(self) -> list[AcSystem]:
+        """Every system by name."""
+        return await self._database.read(ac_systems.every)

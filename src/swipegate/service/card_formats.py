@@ -1,0 +1,86 @@
+"""Card formats: the built-in ones and those of this installation."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from swipegate import core
+from swipegate.domain.errors import SwipegateError, invalid
+from swipegate.store import card_formats
+from swipegate.store.database import Database
+from swipegate.v1 import error_pb2
+from swipegate.v1.card_format_pb2 import CardFormat
+
+MAX_NAMES = 32
+"""Card formats that one call or device may name."""
+
+
+class CardFormats:
+    """Card formats by name, and compiled sets of them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        # a format never changes once created, so a compiled set stays right; bounded by emptying it
+        self._compiled: dict[tuple[str, ...], core.FormatSet] = {}
+
+    async def create(self, new: CardFormat) -> CardFormat:
+        """The stored format. Raises INVALID_FIELD, CARD_FORMAT_EXISTS."""
+        stored = CardFormat()
+        stored.CopyFrom(new)
+        stored.built_in = False
+        try:
+            core.compile_formats([stored])
+        except ValueError as error:
+            raise invalid("card_format", str(error)) from None
+
+        def unit(connection: Connection) -> CardFormat:
+            taken = stored.name in core.BUILTIN_FORMATS or card_formats.by_name(connection, stored.name)
+            if taken:
+                raise SwipegateError(error_pb2.ERROR_REASON_CARD_FORMAT_EXISTS, name=stored.name)
+            card_formats.add(connection, stored)
+            return stored
+
+        created = await self._database.write(unit)
+        self._compiled.clear()
+        return created
+
+    async def every(self) -> list[CardFormat]:
+        """Every format by name, built-in ones last."""
+        return [*await self._database.read(card_formats.every), *core.BUILTIN_FORMATS.values()]
+
+    async def compiled(self, names: Sequence[str], field: str = "card_formats") -> core.FormatSet:
+        """The named formats, in order; without names all of this installation, else the built-in ones.
+
+        Raises CARD_FORMAT_NOT_FOUND, and INVALID_FIELD for too many names.
+        """
+        if len(names) > MAX_NAMES:
+            raise invalid(field, f"must be at most {MAX_NAMES} names")
+        key = tuple(names)
+        found = self._compiled.get(key)
+        if found is None:
+            found = core.compile_formats(await self._database.read(lambda c: _named(c, key)))
+            if len(self._compiled) >= _MAX_COMPILED:
+                self._compiled.clear()
+            self._compiled[key] = found
+        return found
+
+
+_MAX_COMPILED = 1000
+"""Sets kept compiled."""
+
+
+def check_names(connection: Connection, names: Sequence[str]) -> None:
+    """Raise CARD_FORMAT_NOT_FOUND unless every format is there."""
+    _named(connection, tuple(names))
+
+
+def _named(connection: Connection, names: tuple[str, ...]) -> list[CardFormat]:
+    if not names:
+        return card_formats.every(connection) or list(core.DEFAULT_FORMATS)
+    formats = []
+    for name in names:
+        found = core.BUILTIN_FORMATS.get(name) or card_formats.by_name(connection, name)
+        if found is None:
+            raise SwipegateError(error_pb2.ERROR_REASON_CARD_FORMAT_NOT_FOUND, name=name[:64])
+        formats.append(found)
+    return formats

@@ -1,0 +1,53 @@
+"""What has to happen in time though nobody asks for it."""
+
+import asyncio
+import logging
+
+from sqlalchemy import Connection
+
+from swipegate.service.card_requests import CardRequests
+from swipegate.service.clock import Clock
+from swipegate.store import idempotency
+from swipegate.store.database import Database
+
+SWEEP_INTERVAL = 1.0
+"""Seconds between looks for what is due."""
+FORGET_EVERY = 600
+"""Sweeps between clearings of old answers."""
+
+log = logging.getLogger(__name__)
+
+
+class Housekeeping:
+    """Expires card requests, wipes track data, forgets old answers."""
+
+    def __init__(self, database: Database, requests: CardRequests, clock: Clock) -> None:
+        self._database = database
+        self._requests = requests
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to sweep."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """End after the sweep under way."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        sweeps = 0
+        while True:
+            try:
+                await self._requests.sweep()
+                if sweeps % FORGET_EVERY == 0:
+                    await self._database.write(self._forget)
+            except Exception:  # one bad sweep must not be the last
+                log.exception("a sweep failed")
+            sweeps += 1
+            await asyncio.sleep(SWEEP_INTERVAL)
+
+    def _forget(self, connection: Connection) -> None:
+        idempotency.forget(connection, self._clock())

@@ -1,0 +1,31 @@
+"""Sealing: what must be stored and must not be read (track data, PINs)."""
+
+import hashlib
+import hmac
+import os
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+_NONCE = 12
+"""Bytes; NIST SP 800-38D, 8.2.2: random, far fewer than 2**32 a key."""
+
+
+class Sealer:
+    """AES-256-GCM with one key. What is sealed for one context opens for no other."""
+
+    def __init__(self, key: bytes) -> None:
+        self._aead = AESGCM(key)
+        self._mac_key = hmac.digest(key, b"swipegate request bodies", hashlib.sha256)
+
+    def seal(self, secret: bytes, context: str) -> bytes:
+        """The secret, encrypted and bound to its context."""
+        nonce = os.urandom(_NONCE)
+        return nonce + self._aead.encrypt(nonce, secret, context.encode())
+
+    def unseal(self, sealed: bytes, context: str) -> bytes:
+        """The secret. Raises cryptography.exceptions.InvalidTag for another key, context or content."""
+        return self._aead.decrypt(sealed[:_NONCE], sealed[_NONCE:], context.encode())
+
+    def mac(self, body: bytes) -> bytes:
+        """A fingerprint of a body that tells nothing about a short secret in it."""
+        return hmac.digest(self._mac_key, body, hashlib.sha256)

@@ -1,0 +1,77 @@
+"""Tokens: JWTs (RFC 7519) signed with HMAC-SHA-256."""
+
+import time
+from collections.abc import Collection
+
+import jwt
+
+from swipegate.domain.authority import Licences, Principal
+from swipegate.domain.errors import SwipegateError
+from swipegate.v1 import error_pb2
+
+AUDIENCE = "swipegate"
+ALGORITHM = "HS256"
+MAX_TOKEN = 8192
+"""Characters; what is longer is not even parsed."""
+LEEWAY = 30
+"""Seconds by which clocks may differ."""
+MAX_PERMISSIONS = 64
+_MAX_NAME = 256
+"""Characters of a subject or client."""
+
+
+class Tokens:
+    """Mints tokens and tells whose a token is."""
+
+    def __init__(self, key: bytes, licences: Licences) -> None:
+        self._key = key
+        self._licences = licences
+
+    def mint(self, subject: str, client: str, permissions: Collection[str], seconds: int) -> str:
+        """A token for that long. Claims: sub, client, permissions, aud, iat, exp."""
+        now = int(time.time())
+        claims = {
+            "sub": subject,
+            "client": client,
+            "permissions": sorted(permissions),
+            "aud": AUDIENCE,
+            "iat": now,
+            "exp": now + seconds,
+        }
+        return jwt.encode(claims, self._key, algorithm=ALGORITHM)
+
+    def verify(self, token: str) -> Principal:
+        """Whose token it is. Raises UNAUTHENTICATED, and NOT_AUTHORIZED_FOR_CLIENT when it may not be used."""
+        if not token:
+            raise _refused("there is none (send `authorization: Bearer ...`)")
+        if len(token) > MAX_TOKEN:
+            raise _refused("it is too long")
+        try:
+            claims = jwt.decode(
+                token,
+                self._key,
+                algorithms=[ALGORITHM],
+                audience=AUDIENCE,
+                leeway=LEEWAY,
+                options={"require": ["exp", "sub", "aud"]},
+            )
+        except jwt.ExpiredSignatureError:
+            raise _refused("it is expired") from None
+        except jwt.InvalidTokenError:
+            raise _refused("it is malformed, for somebody else, or signed by another key") from None
+        principal = _principal_of(claims)
+        self._licences.demand(principal)
+        return principal
+
+
+def _principal_of(claims: dict[str, object]) -> Principal:
+    subject, client, permissions = claims["sub"], claims.get("client", ""), claims.get("permissions", [])
+    if not isinstance(subject, str) or not isinstance(client, str) or not isinstance(permissions, list):
+        raise _refused("a claim has the wrong type")
+    if len(subject) > _MAX_NAME or len(client) > _MAX_NAME or len(permissions) > MAX_PERMISSIONS:
+        raise _refused("a claim is too long")
+    return Principal(subject, client, frozenset(p for p in permissions if isinstance(p, str)))
+
+
+def _refused(detail: str) -> SwipegateError:
+    return SwipegateError(error_pb2.ERROR_REASON_UNAUTHENTICATED, detail=detail)

@@ -1,0 +1,127 @@
+"""Cards and card types."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, select
+
+from swipegate.domain.user_card import Card, CardStatus, CardType
+from swipegate.store.schema import card, card_type, user_card
+
+_WITH_HOLDER = select(card, user_card.c.user_id, user_card.c.user_card_id).select_from(
+    card.outerjoin(user_card, and_(user_card.c.card_id == card.c.card_id, user_card.c.end_time.is_(None)))
+)
+_BY_ID = _WITH_HOLDER.where(card.c.card_id == bindparam("card_id"))
+_BY_NUMBER = _WITH_HOLDER.where(
+    card.c.ac_system_id == bindparam("ac_system_id"),
+    card.c.card_type == bindparam("card_type"),
+    card.c.internal_card_number == bindparam("internal_card_number"),
+    func.coalesce(card.c.facility_code, -1) == func.coalesce(bindparam("facility_code"), -1),
+)
+_INSERT = insert(card)
+_OF_NUMBER_RANGE = and_(
+    card.c.ac_system_id == bindparam("ac_system_id"),
+    card.c.card_type == bindparam("card_type"),
+    func.coalesce(card.c.facility_code, -1) == func.coalesce(bindparam("facility_code"), -1),
+)
+_HIGHEST_NUMBER = select(func.max(card.c.internal_card_number)).where(_OF_NUMBER_RANGE)
+_NUMBERS = select(card.c.internal_card_number).where(_OF_NUMBER_RANGE).order_by(card.c.internal_card_number)
+_TYPE = select(card_type).where(card_type.c.card_type == bindparam("card_type"))
+_TYPES = select(card_type).order_by(card_type.c.card_type)
+
+
+def by_id(connection: Connection, card_id: str) -> Card | None:
+    """The card with its holder."""
+    return _card(connection.execute(_BY_ID, {"card_id": card_id}).mappings().first())
+
+
+def by_number(
+    connection: Connection, ac_system_id: str, type_number: int, facility_code: int | None, number: int
+) -> Card | None:
+    """The card of that system, type, facility code and internal number, with its holder."""
+    key = {
+        "ac_system_id": ac_system_id,
+        "card_type": type_number,
+        "facility_code": facility_code,
+        "internal_card_number": number,
+    }
+    return _card(connection.execute(_BY_NUMBER, key).mappings().first())
+
+
+def add(connection: Connection, new: Card) -> None:
+    """Store a new card."""
+    connection.execute(
+        _INSERT,
+        {
+            "card_id": new.card_id,
+            "ac_system_id": new.ac_system_id,
+            "card_type": new.card_type,
+            "internal_card_number": new.internal_card_number,
+            "external_card_number": new.external_card_number,
+            "facility_code": new.facility_code,
+            "issue_code": new.issue_code,
+            "card_serial_number": new.card_serial_number,
+            "status": new.status.value,
+            "create_time": new.create_time,
+        },
+    )
+
+
+def next_free_number(
+    connection: Connection, ac_system_id: str, kind: CardType, facility_code: int | None
+) -> int | None:
+    """The number after the highest in use, else the lowest gap; None when every number is in use."""
+    key = {"ac_system_id": ac_system_id, "card_type": kind.card_type, "facility_code": facility_code}
+    highest = connection.scalar(_HIGHEST_NUMBER, key) or 0
+    if highest < kind.max_internal_card_number:
+        return int(highest) + 1
+    expected = 1
+    for number in connection.scalars(_NUMBERS, key):
+        if number > expected:
+            return expected
+        expected = number + 1
+    return None
+
+
+def page(
+    connection: Connection, *, ac_system_id: str | None, user_id: str | None, after: int, size: int
+) -> list[tuple[int, Card]]:
+    """At most `size` cards with their row ids, in the order of creation, after the row `after`."""
+    query = _WITH_HOLDER.where(card.c.row_id > after).order_by(card.c.row_id).limit(size)
+    if ac_system_id is not None:
+        query = query.where(card.c.ac_system_id == ac_system_id)
+    if user_id is not None:
+        query = query.where(user_card.c.user_id == user_id)
+    return [(row["row_id"], _present(row)) for row in connection.execute(query).mappings()]
+
+
+def type_by_number(connection: Connection, number: int) -> CardType | None:
+    """The card type of that number."""
+    row = connection.execute(_TYPE, {"card_type": number}).mappings().first()
+    return None if row is None else CardType(**row)
+
+
+def types(connection: Connection) -> list[CardType]:
+    """Every card type by number."""
+    return [CardType(**row) for row in connection.execute(_TYPES).mappings()]
+
+
+def _card(row: RowMapping | None) -> Card | None:
+    return None if row is None else _present(row)
+
+
+def _present(row: Mapping[Any, Any]) -> Card:
+    return Card(
+        card_id=row["card_id"],
+        ac_system_id=row["ac_system_id"],
+        card_type=row["card_type"],
+        internal_card_number=row["internal_card_number"],
+        external_card_number=row["external_card_number"],
+        facility_code=row["facility_code"],
+        issue_code=row["issue_code"],
+        card_serial_number=row["card_serial_number"],
+        status=CardStatus(row["status"]),
+        create_time=row["create_time"],
+        user_id=row["user_id"],
+        user_card_id=row["user_card_id"],
+    )

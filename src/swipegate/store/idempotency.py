@@ -1,0 +1,44 @@
+"""Answers kept for repeats of the same call."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, insert, select
+
+from swipegate.store.schema import idempotency
+
+KEPT = 24 * 3600 * 1_000_000
+"""Microseconds for which an answer is remembered."""
+
+
+class Key(NamedTuple):
+    """What makes a call the same call."""
+
+    subject: str
+    method: str
+    request_id: str
+
+
+_FIND = select(idempotency.c.body_mac, idempotency.c.answer).where(
+    idempotency.c.subject == bindparam("subject"),
+    idempotency.c.method == bindparam("method"),
+    idempotency.c.request_id == bindparam("request_id"),
+)
+_INSERT = insert(idempotency)
+
+
+def find(connection: Connection, key: Key) -> tuple[bytes, bytes] | None:
+    """MAC of the body and stored answer of the first call."""
+    row = connection.execute(_FIND, key._asdict()).first()
+    return None if row is None else (row[0], row[1])
+
+
+def keep(connection: Connection, key: Key, body_mac: bytes, answer: bytes, now: int) -> None:
+    """Remember the answer."""
+    connection.execute(
+        _INSERT, {**key._asdict(), "body_mac": body_mac, "answer": answer, "create_time": now}
+    )
+
+
+def forget(connection: Connection, now: int) -> None:
+    """Drop answers past their time."""
+    connection.execute(delete(idempotency).where(idempotency.c.create_time < now - KEPT))
