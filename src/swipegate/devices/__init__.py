@@ -1,0 +1,1 @@
+"""Magstripe devices: serial ports, the protocols on them, drivers, and simulators of the other end."""

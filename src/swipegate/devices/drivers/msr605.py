@@ -1,0 +1,412 @@
+"""Driver of the MSR206, MSR605 and MSR606 desktop readers (an MSR605X where it shows a serial port)."""
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self
+
+from swipegate.devices.errors import (
+    DeviceError,
+    ReadCancelled,
+    ReadExpired,
+    Reason,
+    SettingsError,
+)
+from swipegate.devices.link import LineSettings, Link
+from swipegate.devices.protocols.msr605 import commands
+from swipegate.devices.protocols.msr605.blocks import STATUSES, Block, Field, Mark, Status
+from swipegate.devices.protocols.msr605.commands import Command
+from swipegate.devices.protocols.msr605.host import (
+    BLOCK_TIME_MAX,
+    BlockRead,
+    BlockStarted,
+    HostEvent,
+    Malformed,
+    Msr605Host,
+    Reply,
+    TimedOut,
+)
+from swipegate.devices.reader import (
+    MESSAGE_CHARACTERS_MAX,
+    Capabilities,
+    CardReader,
+    ProbeReport,
+    ReadResult,
+    ReadState,
+    TrackRead,
+)
+
+OPEN_TIMEOUT = 6.0  # seconds; a socket:// port gives up by itself after 5
+RESET_SETTLE = 0.075  # seconds; a reset is answered by nothing and takes 50 to 100 ms
+COMMUNICATION_TEST_TIMEOUT = 1.0  # seconds
+COMMUNICATION_TEST_ATTEMPTS = (
+    2  # a byte lost on the line must not fail a request; both commands may be repeated
+)
+SETTING_TIMEOUT = 1.0  # seconds
+# Text comes with its sentinels; on track 3 units differ in the first.
+START_SENTINELS = {1: b"%", 2: b";@", 3: b";+#!&@%"}
+END_SENTINEL = ord("?")
+TEXT_FIRST, TEXT_LAST = 0x20, 0x5F  # the 6-bit alphabet of ISO/IEC 7811-2, the widest a unit decodes
+
+# What a status means where a block, or a setting's acknowledgement, should be.
+STATUS_REASONS = {
+    Status.READ_WRITE_ERROR: Reason.NOT_READ,
+    Status.COMMAND_FORMAT: Reason.DESYNC,
+    Status.INVALID_COMMAND: Reason.DESYNC,
+    Status.INVALID_SWIPE: Reason.NOT_READ,
+    Status.SET_FAILED: Reason.NOT_INITIALISED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Msr605Settings:
+    """How a unit is used."""
+
+    mode: str = "iso"
+    """iso: the unit decodes; raw: it gives the bits of the stripe."""
+    tracks: tuple[int, ...] = (1, 2, 3)
+    """Tracks to hand on; what the unit gives of others is wiped at once."""
+    bits_per_character: tuple[int, int, int] | None = None
+    """Set before each read; raw wants 8, 8, 8 and sets it by itself, iso leaves the unit as it is."""
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("iso", "raw"):
+            raise SettingsError("mode", f"{self.mode!r} is neither iso nor raw")
+        if not self.tracks or not set(self.tracks) <= {1, 2, 3} or len(set(self.tracks)) != len(self.tracks):
+            raise SettingsError("tracks", f"{self.tracks!r} is not a choice of 1, 2 and 3")
+        bits = self.bits_per_character
+        if bits is not None and (len(bits) != 3 or not all(n in (5, 6, 7, 8) for n in bits)):
+            raise SettingsError("bits_per_character", f"{bits!r} is not three numbers from 5 to 8")
+
+    @classmethod
+    def from_mapping(cls, settings: Mapping[str, Any]) -> Self:
+        """Settings as a file or a message gives them.
+
+        :raises SettingsError: one is unknown or wrong; it is named.
+        """
+        known = {setting.name for setting in fields(cls)}
+        for name in settings:
+            if name not in known:
+                raise SettingsError(name, f"is none of {', '.join(sorted(known))}")
+        values = dict(settings)
+        for name in ("tracks", "bits_per_character"):
+            if values.get(name) is not None:
+                values[name] = _integers(name, values[name])
+        return cls(**values)
+
+    @property
+    def bits_to_set(self) -> tuple[int, int, int] | None:
+        """Bits per character to set before a read; at 8 a unit packs the bits of the stripe."""
+        return (
+            (8, 8, 8) if self.bits_per_character is None and self.mode == "raw" else self.bits_per_character
+        )
+
+
+def _integers(name: str, value: object) -> tuple[int, ...]:
+    if not isinstance(value, (list, tuple)) or not all(type(item) is int for item in value):
+        raise SettingsError(name, "is no list of whole numbers")
+    return tuple(value)
+
+
+class Msr605Reader(CardReader):
+    """One MSR605 on one port.
+
+    A unit has no motor, no stock and no memory of a swipe: what passed while nobody listened is gone.
+    """
+
+    capabilities: ClassVar = Capabilities(tracks=frozenset({1, 2, 3}))
+    line: ClassVar = LineSettings(baud_rate=9600)
+
+    def __init__(
+        self, url: str, settings: Msr605Settings | None = None, line: LineSettings | None = None
+    ) -> None:
+        self._url = url
+        self._settings = settings or Msr605Settings()
+        self._line_settings = line or self.line
+        self._protocol, self._link = self._new_link()  # a wrong URL is told now, not at the first read
+        self._link_used = False
+        self._exchange = 0
+        self._busy = asyncio.Lock()
+        self._read: _ReadUnderWay | None = None
+        self._closed = False
+
+    @classmethod
+    def create(cls, url: str, settings: Mapping[str, Any], line: LineSettings | None = None) -> Self:
+        return cls(url, Msr605Settings.from_mapping(settings), line)
+
+    async def open(self) -> None:
+        self._closed = False
+        await self._ensure_open()
+
+    async def read(
+        self, message: str, *, deadline: float, on_state: Callable[[ReadState], None]
+    ) -> ReadResult:
+        if len(message) > MESSAGE_CHARACTERS_MAX:
+            raise SettingsError("message", f"is over {MESSAGE_CHARACTERS_MAX} characters")
+        if not math.isfinite(deadline):
+            raise SettingsError("deadline", "is no time")
+        self._refuse_if_busy()
+        async with self._busy:
+            self._read = _ReadUnderWay()
+            try:
+                return await self._read_card(self._read, deadline, on_state)
+            except ReadCancelled:
+                self._read.cancelled = True
+                raise
+            except DeviceError as error:
+                self._read.failure = error
+                raise
+            finally:
+                self._read.ended.set()
+                self._read = None
+
+    async def cancel(self) -> bool:
+        read = self._read
+        if read is None:
+            await self.probe()
+            return True
+        read.cancel.set()
+        await read.ended.wait()
+        if read.failure is not None and read.disarming:
+            raise read.failure.again()
+        return read.cancelled
+
+    async def probe(self) -> ProbeReport:
+        self._refuse_if_busy()
+        async with self._busy:
+            await self._ensure_open()
+            await self._come_to_rest()
+            details = {
+                "model": await self._ask(commands.GET_MODEL),
+                "firmware": await self._ask(commands.GET_FIRMWARE),
+            }
+            return ProbeReport(card_inside=False, details={k: v for k, v in details.items() if v})
+
+    async def close(self) -> None:
+        self._closed = True
+        if (read := self._read) is not None:
+            read.cancel.set()
+            with contextlib.suppress(TimeoutError):  # then the link goes now, and the read with it
+                async with asyncio.timeout(DISARM_TIME_MAX):
+                    await read.ended.wait()
+        await self._link.close()
+
+    async def _ensure_open(self) -> None:
+        if self._closed:
+            raise DeviceError(Reason.PORT_OPEN, "the reader is closed")
+        if self._link.alive:
+            return
+        if self._link_used:
+            await self._link.close()
+            self._protocol, self._link = self._new_link()
+        self._link_used = True
+        await self._link.open(OPEN_TIMEOUT)
+
+    def _new_link(self) -> tuple[Msr605Host, Link[HostEvent]]:
+        protocol = Msr605Host()
+        return protocol, Link(self._url, self._line_settings, protocol)
+
+    def _refuse_if_busy(self) -> None:
+        if self._busy.locked():
+            raise DeviceError(Reason.DEVICE_BUSY, "another call is under way on this reader")
+
+    # The steps of a read.
+
+    async def _read_card(
+        self, read: "_ReadUnderWay", deadline: float, on_state: Callable[[ReadState], None]
+    ) -> ReadResult:
+        try:
+            await self._ensure_open()
+            await self._come_to_rest()
+            await self._set_bits_per_character()
+            if read.cancel.is_set():
+                raise ReadCancelled
+            if time.monotonic() >= deadline:
+                raise ReadExpired
+            on_state(ReadState.DISPATCHED)
+            command = commands.READ_RAW if self._settings.mode == "raw" else commands.READ_ISO
+            read.armed = True
+            await self._send(command, max(deadline - time.monotonic(), 0.0))
+            on_state(ReadState.WAITING_FOR_CARD)
+            result = await self._take_card(read, deadline, on_state)
+            read.armed = False
+            return result
+        finally:
+            if read.armed:  # whatever went wrong, no swipe may be taken for a later request
+                self._post_reset()
+
+    async def _take_card(
+        self, read: "_ReadUnderWay", deadline: float, on_state: Callable[[ReadState], None]
+    ) -> ReadResult:
+        event = await self._next_event_or_cancel(read, deadline)
+        if event is None:
+            await self._disarm(read)
+            raise ReadCancelled
+        if isinstance(event, TimedOut):
+            await self._disarm(read)
+            raise ReadExpired
+        if isinstance(event, BlockStarted):
+            on_state(ReadState.READING)
+            event = await self._next_event(BLOCK_TIME_MAX)
+        if isinstance(event, BlockRead):
+            return self._judge(event.block)
+        raise _failure(event, Reason.RESPONSE_TIMEOUT)
+
+    async def _next_event_or_cancel(self, read: "_ReadUnderWay", deadline: float) -> HostEvent | None:
+        """The next event of the read, or None once it is cancelled; what the device said first wins."""
+        taking = asyncio.ensure_future(self._next_event(max(deadline - time.monotonic(), 0.0)))
+        cancelling = asyncio.ensure_future(read.cancel.wait())
+        try:
+            await asyncio.wait({taking, cancelling}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            cancelling.cancel()
+            taking.cancel()
+            await asyncio.wait({taking, cancelling})
+            if not taking.cancelled():
+                taking.exception()  # seen, even when this task was cancelled
+        return None if taking.cancelled() else taking.result()
+
+    async def _disarm(self, read: "_ReadUnderWay") -> None:
+        read.disarming = True
+        await self._come_to_rest()
+        read.armed = False
+
+    def _judge(self, block: Block) -> ReadResult:
+        try:
+            return judge_block(block, self._settings.tracks)
+        finally:
+            block.wipe()
+
+    # Exchanges with the unit.
+
+    async def _come_to_rest(self) -> None:
+        """Reset, drop what was on the way, test, reset: the unit is idle and has proven to answer."""
+        for attempt in range(1, COMMUNICATION_TEST_ATTEMPTS + 1):
+            await self._reset()
+            await self._send(commands.COMMUNICATION_TEST, COMMUNICATION_TEST_TIMEOUT)
+            event = await self._next_event(COMMUNICATION_TEST_TIMEOUT)
+            if isinstance(event, Reply):
+                break
+            if attempt == COMMUNICATION_TEST_ATTEMPTS:
+                raise _failure(event, Reason.ACK_TIMEOUT)
+        await self._reset()
+
+    async def _reset(self) -> None:
+        await self._send(commands.RESET, 0.0)
+        await asyncio.sleep(RESET_SETTLE)  # what comes in meanwhile belongs to no exchange, and is dropped
+
+    async def _set_bits_per_character(self) -> None:
+        bits = self._settings.bits_to_set
+        if bits is None:
+            return
+        await self._send(commands.set_bpc(*bits), SETTING_TIMEOUT)
+        event = await self._next_event(SETTING_TIMEOUT)
+        if not isinstance(event, Reply) or event.body != bytes((Status.OK, *bits)):
+            raise _failure(event, Reason.RESPONSE_TIMEOUT)
+
+    async def _ask(self, command: Command) -> str:
+        """What the unit says of itself, or nothing: not every firmware knows every question."""
+        await self._send(command, SETTING_TIMEOUT)
+        event = await self._next_event(SETTING_TIMEOUT)
+        return event.body.decode("ascii", "backslashreplace") if isinstance(event, Reply) else ""
+
+    async def _send(self, command: Command, within: float) -> None:
+        self._exchange += 1
+        exchange, protocol = self._exchange, self._protocol
+        await self._link.send(lambda now: protocol.request(command, exchange, now, within))
+
+    def _post_reset(self) -> None:
+        self._exchange += 1
+        exchange, protocol = self._exchange, self._protocol
+        with contextlib.suppress(DeviceError):  # the next read begins with a reset
+            self._link.post(lambda now: protocol.request(commands.RESET, exchange, now, 0.0))
+
+    async def _next_event(self, within: float) -> HostEvent:
+        """The next event of the present exchange; what belongs to an older one is wiped."""
+        while True:
+            event = await self._link.next_event(within)
+            if event.exchange == self._exchange:
+                return event
+            if isinstance(event, BlockRead):
+                event.block.wipe()
+
+
+# The longest that disarming can take: two attempts at the communication test, three resets.
+DISARM_TIME_MAX = (
+    COMMUNICATION_TEST_ATTEMPTS * (RESET_SETTLE + COMMUNICATION_TEST_TIMEOUT) + RESET_SETTLE + 1.0
+)
+
+
+class _ReadUnderWay:
+    """What a read and who cancels it tell each other."""
+
+    def __init__(self) -> None:
+        self.cancel = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.armed = False
+        self.disarming = False
+        self.cancelled = False
+        self.failure: DeviceError | None = None
+
+
+def _failure(event: HostEvent, silence: Reason) -> DeviceError:
+    """The failure that an event means which is not what was asked for; `silence` names the lack of any."""
+    if isinstance(event, Malformed):
+        return DeviceError(Reason.DESYNC, event.detail)
+    if isinstance(event, TimedOut) and event.in_block:
+        return DeviceError(Reason.RESPONSE_TIMEOUT, "the block stopped short")
+    if isinstance(event, TimedOut) and event.noise:
+        return DeviceError(Reason.DESYNC, f"{event.noise} bytes came that are no answer")
+    if isinstance(event, TimedOut):
+        return DeviceError(silence, "no answer")
+    if isinstance(event, Reply):
+        code = event.body[0]
+        reason = STATUS_REASONS.get(Status(code), Reason.DESYNC) if code in STATUSES else Reason.DESYNC
+        return DeviceError(reason, f"the unit answers status {code:02X}", device_code=f"{code:02X}")
+    return DeviceError(Reason.DESYNC, "an event out of turn")
+
+
+def judge_block(block: Block, tracks: tuple[int, ...]) -> ReadResult:
+    """Judge each track for itself: a status of 30 does not mean that all were read, nor 31 that none was.
+
+    Where the status is a failure and no track shows which, none is trusted.
+    """
+    assert block.status is not None
+    judged = [_judge_field(number, field, block.raw) for number, field in enumerate(block.fields, start=1)]
+    if block.status != Status.OK and all(track.error is None for track in judged):
+        for track in judged:
+            track.wipe()
+        judged = [TrackRead(track.number, error=Reason.NOT_READ) for track in judged]
+    for track in judged:
+        if track.number not in tracks:
+            track.wipe()
+    wanted = [track for track in judged if track.number in tracks]
+    return ReadResult(wanted, f"{block.status:02X}")
+
+
+def _judge_field(number: int, field: Field, raw: bool) -> TrackRead:
+    if field.mark is Mark.UNREADABLE:
+        return TrackRead(number, error=Reason.NOT_READ)
+    if field.mark is Mark.NO_DATA:
+        return TrackRead(number, error=Reason.NO_ENCODING)
+    if raw:
+        if not any(field.data):
+            return TrackRead(number, error=Reason.NO_ENCODING)
+        return TrackRead(number, bits=bytearray(field.data), bit_count=8 * len(field.data))
+    if (error := _text_error(number, field.data)) is not None:
+        return TrackRead(number, error=error)
+    return TrackRead(number, text=bytearray(field.data))
+
+
+def _text_error(number: int, text: bytearray) -> Reason | None:
+    """A text has its sentinels, or it lost characters on the line: there is no LRC in it that would tell."""
+    if not all(TEXT_FIRST <= character <= TEXT_LAST for character in text):
+        return Reason.NOT_READ
+    if text[0] not in START_SENTINELS[number]:
+        return Reason.NO_START
+    if text[-1] != END_SENTINEL:
+        return Reason.NO_END
+    return Reason.EMPTY if len(text) <= 2 else None

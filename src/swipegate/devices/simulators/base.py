@@ -1,0 +1,324 @@
+"""A simulated device: a thread at the far end of a pseudo-terminal or a TCP socket."""
+
+import contextlib
+import errno
+import heapq
+import itertools
+import os
+import select
+import socket
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, Self
+
+from swipegate.devices.simulators.faults import HANG_UP, Fault, Piece
+
+# How long the thread sleeps when nothing happens, and how long it may take to end, seconds.
+IDLE_SLICE = 0.5
+STOP_TIMEOUT = 5.0
+READ_CHUNK = 4096
+# Pieces that may wait to be sent; what comes over it is lost.
+OUTBOX_MAX = 65536
+
+
+class Simulator(ABC):
+    """A context-managed device; on leaving, its thread and descriptors are gone.
+
+    `wire` is `pty` (POSIX only) or `tcp`. With `path`, a symbolic link at that path leads to the pseudo-
+    terminal, as /dev/serial/by-id does, and still does so after a replug.
+
+    Thread-safety: public methods may be called from any thread.
+    """
+
+    def __init__(self, wire: Literal["pty", "tcp"] = "pty", *, path: Path | None = None) -> None:
+        self._path = path
+        self._wire: _Wire = _PtyWire(path) if wire == "pty" else _TcpWire()
+        self._lock = threading.RLock()
+        self._tasks: list[Callable[[], None]] = []
+        self._outbox: list[tuple[float, int, bytes]] = []
+        self._order = itertools.count()
+        self._faults: dict[str, list[Fault]] = {}
+        self._stopping = False
+        self._wake_read, self._wake_write = -1, -1
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """What to give pyserial."""
+        return self._wire.url
+
+    def __enter__(self) -> Self:
+        self._wake_read, self._wake_write = os.pipe()
+        self._wire.plug()
+        self._thread = threading.Thread(target=self._run, name=f"swipegate-simulator {self.url}", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping = True
+        self._wake()
+        assert self._thread is not None
+        self._thread.join(STOP_TIMEOUT)
+        self._wire.unplug()
+        self._wire.forget()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+        if self._thread.is_alive():
+            raise RuntimeError("the simulator's thread did not end")
+
+    def inject(self, fault: Fault, to: str = "block", *, times: int = 1) -> None:
+        """Let a fault befall the next replies of one kind; each kind of device names its kinds."""
+        with self._lock:
+            self._faults.setdefault(to, []).extend([fault] * times)
+
+    def unplug(self) -> None:
+        """Pull the plug; returns when the line is dead."""
+        self._do_in_thread(self._go_dark)
+
+    def replug(self) -> None:
+        """Plug in again, powered on afresh; a pseudo-terminal without `path` has another URL then."""
+        self._do_in_thread(self._come_back)
+
+    def power_cycle(self) -> None:
+        """Lose everything that is not kept without power, with the line left up."""
+        self._do_in_thread(self._power_on)
+
+    @abstractmethod
+    def _power_on(self) -> None:
+        """Forget everything that is not kept without power."""
+
+    @abstractmethod
+    def _on_bytes(self, data: bytes, now: float) -> None:
+        """Take what the host sent."""
+
+    @abstractmethod
+    def _on_clock(self, now: float) -> None:
+        """Let time pass."""
+
+    def _reply(self, kind: str, data: bytes, delay: float = 0.0) -> None:
+        """Send a reply of a kind, through the fault injected for it, if any."""
+        pieces: list[Piece] = [(delay, data)]
+        with self._lock:
+            waiting = self._faults.get(kind)
+            if waiting:
+                pieces = waiting.pop(0).apply(pieces)
+        due = time.monotonic()
+        for pause, piece in pieces:
+            due += pause
+            if len(self._outbox) < OUTBOX_MAX:
+                heapq.heappush(self._outbox, (due, next(self._order), piece))
+
+    def _after(self, seconds: float, task: Callable[[], None]) -> None:
+        """Run a task in the thread, later."""
+        timer_due = time.monotonic() + seconds
+
+        def wait() -> None:
+            if time.monotonic() >= timer_due:
+                task()
+            else:
+                self._tasks.append(wait)
+
+        with self._lock:
+            self._tasks.append(wait)
+        self._wake()
+
+    def _go_dark(self) -> None:
+        self._outbox.clear()
+        self._wire.unplug()
+
+    def _come_back(self) -> None:
+        self._wire.unplug()
+        self._wire.plug()
+        self._power_on()
+
+    def _do_in_thread(self, task: Callable[[], None]) -> None:
+        done = threading.Event()
+
+        def run() -> None:
+            task()
+            done.set()
+
+        with self._lock:
+            self._tasks.append(run)
+        self._wake()
+        if not done.wait(STOP_TIMEOUT):
+            raise RuntimeError("the simulator's thread is stuck")
+
+    def _wake(self) -> None:
+        if self._wake_write >= 0:
+            os.write(self._wake_write, b"w")
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._run_tasks()
+            now = time.monotonic()
+            self._on_clock(now)
+            self._send_due(now)
+            readable, _, _ = select.select([self._wake_read, *self._wire.readers()], [], [], self._pause(now))
+            if self._wake_read in readable:
+                os.read(self._wake_read, READ_CHUNK)
+            data = self._wire.receive(readable)
+            if data:
+                self._on_bytes(data, time.monotonic())
+
+    def _run_tasks(self) -> None:
+        with self._lock:
+            tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task()
+
+    def _pause(self, now: float) -> float:
+        with self._lock:
+            if self._tasks:
+                return 0.005
+            return min(IDLE_SLICE, max(self._outbox[0][0] - now, 0.0)) if self._outbox else IDLE_SLICE
+
+    def _send_due(self, now: float) -> None:
+        while self._outbox and self._outbox[0][0] <= now:
+            _, _, piece = heapq.heappop(self._outbox)
+            if piece is HANG_UP:
+                self._go_dark()
+                self._wire.listen_again()
+                self._power_on()
+            else:
+                self._wire.send(piece)
+
+
+class _Wire(ABC):
+    """The device's end of a line."""
+
+    url = ""
+
+    @abstractmethod
+    def plug(self) -> None: ...
+
+    @abstractmethod
+    def unplug(self) -> None: ...
+
+    @abstractmethod
+    def listen_again(self) -> None:
+        """After a hang-up, take the next caller where the kind of line allows it."""
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Remove what outlives the line."""
+
+    @abstractmethod
+    def readers(self) -> list[int]: ...
+
+    @abstractmethod
+    def receive(self, readable: list[int]) -> bytes: ...
+
+    @abstractmethod
+    def send(self, data: bytes) -> None: ...
+
+
+class _PtyWire(_Wire):
+    """A pseudo-terminal; the far end is kept open here too, so that hosts may come and go."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._master, self._slave = -1, -1
+
+    def plug(self) -> None:
+        import tty  # POSIX only
+
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        name = os.ttyname(self._slave)
+        if self._path is not None:
+            self.forget()
+            self._path.symlink_to(name)
+        self.url = str(self._path or name)
+
+    def unplug(self) -> None:
+        for descriptor in (self._slave, self._master):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._master, self._slave = -1, -1
+
+    def listen_again(self) -> None:
+        if self._path is not None:
+            self.plug()
+
+    def forget(self) -> None:
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    def readers(self) -> list[int]:
+        return [self._master] if self._master >= 0 else []
+
+    def receive(self, readable: list[int]) -> bytes:
+        if self._master not in readable:
+            return b""
+        with contextlib.suppress(OSError):
+            return os.read(self._master, READ_CHUNK)
+        return b""
+
+    def send(self, data: bytes) -> None:
+        if self._master >= 0:
+            with contextlib.suppress(OSError):  # a full buffer: a line has no memory
+                os.write(self._master, data)
+
+
+class _TcpWire(_Wire):
+    """A socket that listens for one host at a time; a new host takes the place of the one before."""
+
+    def __init__(self) -> None:
+        self._listener: socket.socket | None = None
+        self._host: socket.socket | None = None
+        self._port = 0
+
+    def plug(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", self._port))
+        self._listener.setblocking(False)
+        self._port = self._listener.getsockname()[1]
+        self.url = f"socket://127.0.0.1:{self._port}"
+
+    def unplug(self) -> None:
+        for end in (self._host, self._listener):
+            if end is not None:
+                end.close()
+        self._host = self._listener = None
+
+    def listen_again(self) -> None:
+        self.plug()
+
+    def forget(self) -> None:
+        self._port = 0
+
+    def readers(self) -> list[int]:
+        return [end.fileno() for end in (self._host, self._listener) if end is not None]
+
+    def receive(self, readable: list[int]) -> bytes:
+        if self._listener is not None and self._listener.fileno() in readable:
+            self._accept(self._listener)
+        if self._host is None or self._host.fileno() not in readable:
+            return b""
+        try:
+            data = self._host.recv(READ_CHUNK)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
+                return b""
+            data = b""
+        if not data:
+            self._host.close()
+            self._host = None
+        return data
+
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            host, _ = listener.accept()
+            host.setblocking(False)
+            if self._host is not None:
+                self._host.close()
+            self._host = host
+
+    def send(self, data: bytes) -> None:
+        if self._host is not None:
+            with contextlib.suppress(OSError):
+                self._host.sendall(data)
