@@ -56,7 +56,7 @@ class DemandToken(aio.ServerInterceptor):  # type: ignore[misc]
 
     @contextlib.asynccontextmanager
     async def _admitted(self, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
-        metadata = {key: value for key, value in context.invocation_metadata() or ()}
+        metadata = dict(context.invocation_metadata() or ())
         scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
         if scheme.lower() != "bearer":
             token = str(metadata.get("jwt", ""))  # the original's header

@@ -62,7 +62,7 @@ from swipegate.v1 import (
 
 MAX_MESSAGE = 4 * 1024 * 1024
 """Bytes of a message; gRPC's own default, which every client shares."""
-TOKEN_KEY = "token.key"
+TOKEN_KEY = "token.key"  # noqa: S105 - a file name
 SEALING_KEY = "sealing.key"
 DATABASE = "swipegate.db"
 _SERVICES = (
@@ -204,5 +204,7 @@ def _lock(path: Path) -> Callable[[], None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise ServerError(f"another swipegate server works on {path.parent}: stop it, or give a data_dir") from None
+        raise ServerError(
+            f"another swipegate server works on {path.parent}: stop it, or give a data_dir"
+        ) from None
     return partial(os.close, descriptor)

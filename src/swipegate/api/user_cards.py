@@ -42,9 +42,7 @@ class UserCardServicer(user_card_pb2_grpc.UserCardServiceServicer):
         try:
             command = command_of(request)
             body = request.SerializeToString(deterministic=True) if request.request_id else b""
-            answer = await self._user_cards.replace(
-                principal(), command, request.request_id, body, _encoded
-            )
+            answer = await self._user_cards.replace(principal(), command, request.request_id, body, _encoded)
         except SwipegateError as error:
             code = ResultCode.__members__.get(name(error.reason))
             if code is not None:
@@ -61,7 +59,9 @@ def command_of(request: ReplaceCardIfExistsRequest) -> ReplaceCard:
     if request.id and canonical_uuid("id", request.id) != user_id:
         raise invalid("id", "must be user_id where it is given")
     fields: dict[str, Any] = {
-        field: getattr(request, field) for field in _OPTIONAL if request.HasField(field)  # type: ignore[arg-type]
+        field: getattr(request, field)
+        for field in _OPTIONAL
+        if request.HasField(field)  # type: ignore[arg-type]
     }
     for field in _TIMES:
         if request.HasField(field):  # type: ignore[arg-type]
@@ -69,9 +69,7 @@ def command_of(request: ReplaceCardIfExistsRequest) -> ReplaceCard:
     for field in ("card_id", "card_ac_system_id"):
         if request.HasField(field):  # type: ignore[arg-type]
             fields[field] = canonical_uuid(field, getattr(request, field))
-    return ReplaceCard(
-        user_id=user_id, enforce_occupancy_system=request.enforce_occupancy_system, **fields
-    )
+    return ReplaceCard(user_id=user_id, enforce_occupancy_system=request.enforce_occupancy_system, **fields)
 
 
 def _encoded(result: ReplaceResult) -> bytes:

@@ -1,0 +1,1 @@
+"""The `swipegate` command."""

@@ -81,7 +81,8 @@ TABLE: dict[int, Entry] = {
     ),
     _E.ERROR_REASON_CARD_LOST_OR_STOLEN: Entry(Kind.PRECONDITION, "card {card_id} is marked {status}"),
     _E.ERROR_REASON_OCCUPANCY_SYSTEM_MISMATCH: Entry(
-        Kind.PRECONDITION, "the card belongs to system {card_ac_system_id}, the user's occupancy to {occupancy}"
+        Kind.PRECONDITION,
+        "the card belongs to system {card_ac_system_id}, the user's occupancy to {occupancy}",
     ),
     _E.ERROR_REASON_CARD_MISMATCH: Entry(Kind.PRECONDITION, "{field} is not that of card {card_id}"),
     _E.ERROR_REASON_DEVICE_BUSY: Entry(Kind.ABORTED, "device {device_id} has an active card request"),
@@ -91,7 +92,9 @@ TABLE: dict[int, Entry] = {
     ),
     _E.ERROR_REASON_SHUTTING_DOWN: Entry(Kind.UNAVAILABLE, "the server is shutting down"),
     _E.ERROR_REASON_DEADLINE_EXCEEDED: Entry(Kind.DEADLINE, "the deadline of the call passed"),
-    _E.ERROR_REASON_INTERNAL: Entry(Kind.INTERNAL, "a fault of the server; its log names incident {incident}"),
+    _E.ERROR_REASON_INTERNAL: Entry(
+        Kind.INTERNAL, "a fault of the server; its log names incident {incident}"
+    ),
 }
 
 

@@ -128,16 +128,22 @@ class ReplaceCard:
         if self.pin is not None and not PIN.fullmatch(self.pin):
             raise invalid("pin", "must be 1 to 16 digits")
         if self.card_user_flags is not None and self.card_user_flags & ~CARD_USER_FLAGS_MASK:
-            raise invalid("card_user_flags", f"must be a sum of CardUserFlags, at most {CARD_USER_FLAGS_MASK}")
+            raise invalid(
+                "card_user_flags", f"must be a sum of CardUserFlags, at most {CARD_USER_FLAGS_MASK}"
+            )
         start, end = self.card_activation_start_date_time, self.card_deactivation_start_date_time
         if start is not None and end is not None and end <= start:
-            raise invalid("card_deactivation_start_date_time", "must be after card_activation_start_date_time")
+            raise invalid(
+                "card_deactivation_start_date_time", "must be after card_activation_start_date_time"
+            )
 
     def check_new_card(self, card_type: CardType) -> None:
         """Raise INVALID_FIELD unless the conditional fields fit the type of the card to be created."""
         self.check_key(card_type)
         _conditional("issue_code", self.issue_code, card_type.max_issue_code)
-        _conditional("card_serial_number", self.card_serial_number, MAX_INT64 if card_type.has_serial_number else None)
+        _conditional(
+            "card_serial_number", self.card_serial_number, MAX_INT64 if card_type.has_serial_number else None
+        )
 
     def check_key(self, card_type: CardType) -> None:
         """Raise INVALID_FIELD unless the number and facility code can be those of a card of this type."""

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
 
 from swipegate.devices.drivers import create_reader
 from swipegate.devices.errors import DeviceError, ReadCancelled, ReadExpired
@@ -48,7 +47,13 @@ class DeviceWorker:
     """The work of one device, in one epoch of its host."""
 
     def __init__(
-        self, device: Device, epoch: int, requests: CardRequests, formats: CardFormats, bell: Bell, clock: Clock
+        self,
+        device: Device,
+        epoch: int,
+        requests: CardRequests,
+        formats: CardFormats,
+        bell: Bell,
+        clock: Clock,
     ) -> None:
         self._device = device
         self._epoch = epoch

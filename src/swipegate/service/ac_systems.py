@@ -25,7 +25,9 @@ class AcSystems:
         if not 1 <= len(system.name) <= MAX_NAME:
             raise invalid("ac_system.name", f"must be 1 to {MAX_NAME} characters")
         given = system.ac_system_id
-        new = AcSystem(canonical_uuid("ac_system.ac_system_id", given) if given else str(uuid4()), system.name)
+        new = AcSystem(
+            canonical_uuid("ac_system.ac_system_id", given) if given else str(uuid4()), system.name
+        )
 
         def unit(connection: Connection) -> AcSystem:
             if ac_systems.by_id(connection, new.ac_system_id) is not None:

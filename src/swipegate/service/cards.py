@@ -21,7 +21,9 @@ class Cards:
         size, after = paging.size(page_size), paging.row_of(page_token) or 0
 
         def unit(connection: Connection) -> list[tuple[int, Card]]:
-            return cards.page(connection, ac_system_id=ac_system_id, user_id=user_id, after=after, size=size + 1)
+            return cards.page(
+                connection, ac_system_id=ac_system_id, user_id=user_id, after=after, size=size + 1
+            )
 
         rows = await self._database.read(unit)
         token = paging.token_of(rows[size - 1][0]) if len(rows) > size else ""

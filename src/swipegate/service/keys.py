@@ -1,5 +1,6 @@
 """Secret keys in files of their own."""
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -30,10 +31,8 @@ def load_or_create(path: Path) -> bytes:
             file.write(secrets.token_bytes(KEY_BYTES))
             file.flush()
             os.fsync(file.fileno())
-        try:
+        with contextlib.suppress(FileExistsError):
             os.link(draft, path)
-        except FileExistsError:
-            pass
     finally:
         draft.unlink()
     return _load(path)

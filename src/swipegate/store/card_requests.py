@@ -77,7 +77,7 @@ def add(connection: Connection, new: CardRequest, subject: str) -> CardRequest:
 
 
 def claim_next(connection: Connection, device_id: int, epoch: int) -> CardRequest | None:
-    """Take the oldest waiting request of an idle device up for a host; None when there is none or the device is taken."""
+    """Take the oldest waiting request up for a host; None when there is none or the device is taken."""
     if connection.execute(_ACTIVE, {"device_id": device_id}).first() is not None:
         return None
     waiting = _first(connection, _NEXT, {"device_id": device_id})

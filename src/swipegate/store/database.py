@@ -97,8 +97,8 @@ class Database:
     async def write(self, unit: Unit[T]) -> T:
         """Run the unit in a transaction and return what it returned once that is durable.
 
-        The unit runs in the writer's thread and may be run once only; what it raises undoes it alone and is raised here.
-        Raises OVERLOADED when too many callers wait.
+        The unit runs in the writer's thread; what it raises undoes it alone and is raised here. Raises OVERLOADED
+        when too many callers wait.
         """
         job = _Job(unit, asyncio.get_running_loop())
         try:

@@ -34,9 +34,7 @@ def find(connection: Connection, key: Key) -> tuple[bytes, bytes] | None:
 
 def keep(connection: Connection, key: Key, body_mac: bytes, answer: bytes, now: int) -> None:
     """Remember the answer."""
-    connection.execute(
-        _INSERT, {**key._asdict(), "body_mac": body_mac, "answer": answer, "create_time": now}
-    )
+    connection.execute(_INSERT, {**key._asdict(), "body_mac": body_mac, "answer": answer, "create_time": now})
 
 
 def forget(connection: Connection, now: int) -> None:

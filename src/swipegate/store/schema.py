@@ -177,7 +177,13 @@ card_request = Table(
 )
 # one active request a device, held by the database and by nothing else
 _ACTIVE = card_request.c.active.is_(True)
-Index("card_request_active", card_request.c.device_id, unique=True, sqlite_where=_ACTIVE, postgresql_where=_ACTIVE)
+Index(
+    "card_request_active",
+    card_request.c.device_id,
+    unique=True,
+    sqlite_where=_ACTIVE,
+    postgresql_where=_ACTIVE,
+)
 Index("card_request_state", card_request.c.device_id, card_request.c.state, card_request.c.row_id)
 Index("card_request_expiry", card_request.c.state, card_request.c.expire_time)
 _KEPT = card_request.c.wipe_time.is_not(None)

@@ -21,7 +21,12 @@ def end(connection: Connection, user_card_id: str, now: int) -> None:
 
 
 def assign(
-    connection: Connection, user_card_id: str, card_id: str, command: ReplaceCard, sealed_pin: bytes | None, now: int
+    connection: Connection,
+    user_card_id: str,
+    card_id: str,
+    command: ReplaceCard,
+    sealed_pin: bytes | None,
+    now: int,
 ) -> None:
     """Open an assignment. The database refuses it while another one of the card is open."""
     connection.execute(

@@ -1,0 +1,191 @@
+"""`swipegate decode`: recordings, bits and texts to tracks, fields and card number."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from rich.markup import escape
+from rich.rule import Rule
+
+from swipegate import core
+from swipegate.cli import render
+from swipegate.cli.options import Json
+from swipegate.cli.output import Exit, console, fail, print_json, problems
+from swipegate.core.recordings import RawSwipe, RecordingError, read_recording
+from swipegate.v1 import track_pb2 as pb
+
+
+class Source(NamedTuple):
+    """One thing to decode."""
+
+    name: str
+    """The file, or the option it came by."""
+    swipes: list[tuple[pb.Swipe, RawSwipe | None]]
+
+
+def decode(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILE]...",
+            help="Recordings: WAV, sigrok .sr, .MAG flux images, bit texts, Flipper .mag, JSON bit vectors.",
+            show_default=False,
+        ),
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option("--text", help="Characters as a reader prints them: '%B...?;...?'.")
+    ] = None,
+    bits: Annotated[list[str] | None, typer.Option("--bits", help="Bits of one track: 0001101...")] = None,
+    hex_: Annotated[
+        list[str] | None,
+        typer.Option("--hex", help="Packed bits of one track, first bit in the top bit: D411..."),
+    ] = None,
+    track: Annotated[
+        int, typer.Option(min=0, max=3, help="Which track --text, --bits and --hex are; 0: let it tell.")
+    ] = 0,
+    card_format: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format", help="Card format to try, in order; repeat for more. [default: those that are sure]"
+        ),
+    ] = None,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Do not mask PANs and discretionary data.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Decode recorded swipes and show tracks, fields and what is wrong with them.
+
+    [bold]swipegate decode swipe.wav[/] · [bold]swipegate decode --text ';98949188?'[/] ·
+    [bold]swipegate decode --json *.wav[/]
+
+    Exit code 0: every swipe gave a track without errors; 1: something did not read; 2: a file or option is wrong.
+    """
+    formats = _formats(card_format)
+    worst = Exit.OK
+    any_source = False
+    for source in _sources(files or [], text or [], bits or [], hex_ or [], track):
+        any_source = True
+        if isinstance(source, RecordingError):
+            worst = Exit.USAGE
+            _print_refusal(source, json)
+            continue
+        decoded = [(core.decode(swipe, formats), raw) for swipe, raw in source.swipes]
+        if worst is Exit.OK and not all(_is_good(swipe) for swipe, _ in decoded):
+            worst = Exit.UNREADABLE
+        _print(source.name, decoded, reveal=reveal, json=json)
+    if not any_source:
+        fail(Exit.USAGE, "nothing to decode: give files, --text, --bits or --hex (swipegate decode --help)")
+    raise typer.Exit(worst)
+
+
+def _formats(names: list[str] | None) -> core.FormatSet:
+    if not names:
+        return core.compile_formats(core.DEFAULT_FORMATS)
+    for name in names:
+        if name not in core.BUILTIN_FORMATS:
+            fail(Exit.USAGE, f"no card format {name}; there are: {', '.join(core.BUILTIN_FORMATS)}")
+    return core.compile_formats([core.BUILTIN_FORMATS[name] for name in names])
+
+
+def _sources(
+    files: list[Path], texts: list[str], bits: list[str], hexes: list[str], track: int
+) -> Iterator[Source | RecordingError]:
+    for path in files:
+        try:
+            yield Source(str(path), [(swipe_of(raw), raw) for raw in read_recording(path)])
+        except RecordingError as error:
+            yield error
+    for option, values, convert in (
+        ("--text", texts, _text),
+        ("--bits", bits, _bits),
+        ("--hex", hexes, _hex),
+    ):
+        for value in values:
+            try:
+                yield Source(option, [(pb.Swipe(tracks=[convert(value, track)]), None)])
+            except ValueError as error:
+                yield RecordingError(option, str(error))
+
+
+def _text(value: str, track: int) -> pb.RawTrack:
+    data = value.encode("utf-8", "surrogateescape")
+    if len(data) > core.MAX_TEXT:
+        raise ValueError(f"at most {core.MAX_TEXT} bytes")
+    return pb.RawTrack(number=track, text=data)
+
+
+def _bits(value: str, track: int) -> pb.RawTrack:
+    digits = "".join(value.split())
+    if not digits or set(digits) - {"0", "1"}:
+        raise ValueError("must be digits 0 and 1")
+    return _bit_track(bytes(map(int, digits)), track)
+
+
+def _hex(value: str, track: int) -> pb.RawTrack:
+    try:
+        packed = bytes.fromhex(value)
+    except ValueError:
+        raise ValueError("must be pairs of hexadecimal digits") from None
+    if not packed:
+        raise ValueError("must be pairs of hexadecimal digits")
+    return _bit_track(core.unpack(packed), track)
+
+
+def _bit_track(bits: bytes, track: int) -> pb.RawTrack:
+    if len(bits) > core.MAX_BITS:
+        raise ValueError(f"at most {core.MAX_BITS} bits")
+    return pb.RawTrack(number=track, bits=pb.BitString(data=core.pack(bits), bit_count=len(bits)))
+
+
+def swipe_of(raw: RawSwipe) -> pb.Swipe:
+    """A recorded swipe as the track core takes it."""
+    swipe = pb.Swipe()
+    for track in raw.tracks:
+        entry = swipe.tracks.add(number=track.number)
+        if track.text is not None:
+            entry.text = track.text.encode()
+        elif track.bits is not None:
+            entry.bits.data = core.pack(track.bits)
+            entry.bits.bit_count = len(track.bits)
+        elif track.samples is not None:
+            entry.samples.pcm = track.pcm16()
+            entry.samples.sample_rate = round(track.sample_rate)
+        elif track.intervals is not None:
+            entry.intervals.nanoseconds.extend(round(seconds * 1e9) for seconds in track.intervals)
+    return swipe
+
+
+def _is_good(swipe: pb.DecodedSwipe) -> bool:
+    return bool(swipe.tracks) and not any(track.errors for track in swipe.tracks)
+
+
+def _print_refusal(error: RecordingError, json: bool) -> None:
+    name, _, _ = str(error).rpartition(f": {error.reason}")
+    if json:
+        print_json({"file": name, "swipes": [], "error": error.reason})
+    else:
+        problems.print(f"[bold red]swipegate:[/] {escape(str(error))}")
+
+
+def _print(
+    name: str, decoded: list[tuple[pb.DecodedSwipe, RawSwipe | None]], *, reveal: bool, json: bool
+) -> None:
+    shown = [(render.shown(swipe, reveal=reveal), raw) for swipe, raw in decoded]
+    if json:
+        print_json({"file": name, "swipes": [_swipe_json(swipe, raw) for swipe, raw in shown]})
+        return
+    console.print(Rule(escape(name), align="left"))
+    for number, (swipe, raw) in enumerate(shown, 1):
+        if len(shown) > 1:
+            place = f" at {raw.start:.3f} s" if raw is not None and raw.start is not None else ""
+            console.print(f"[bold]swipe {number}[/]{place}")
+        console.print(render.as_rich(swipe))
+
+
+def _swipe_json(swipe: pb.DecodedSwipe, raw: RawSwipe | None) -> dict[str, Any]:
+    answer = render.as_json(swipe)
+    if raw is not None and raw.start is not None:
+        answer |= {"start": round(raw.start, 6), "end": round(raw.end or 0.0, 6)}
+    return answer

@@ -1,0 +1,38 @@
+"""How the command speaks: Rich for people, one JSON object a line for machines, exit codes that mean something."""
+
+import json
+import sys
+from enum import IntEnum
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+console = Console(highlight=False)
+problems = Console(stderr=True, highlight=False)
+
+
+class Exit(IntEnum):
+    """What the exit code says."""
+
+    OK = 0
+    """All that was asked was done."""
+    UNREADABLE = 1
+    """A card or recording could not be read, in whole or in part."""
+    USAGE = 2
+    """The command line, a setting or a file is wrong."""
+    UNAVAILABLE = 3
+    """A server or device could not be reached, or refused."""
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One object on one line."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def fail(code: Exit, message: str) -> NoReturn:
+    """Say what is wrong in a line on stderr, and end."""
+    problems.print(f"[bold red]swipegate:[/] {escape(message)}")
+    raise typer.Exit(code)
