@@ -50,10 +50,15 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags, environment, then the file that SWIPEGATE_CONFIG names."""
-        chosen: list[PydanticBaseSettingsSource] = [sources["init_settings"], sources["env_settings"]]
+        chosen = [init_settings, env_settings]
         path = os.environ.get("SWIPEGATE_CONFIG")
         if path:
             chosen.append(TomlConfigSettingsSource(settings_cls, Path(path)))

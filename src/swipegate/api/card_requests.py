@@ -11,10 +11,9 @@ from swipegate.domain.card_request import CardRequest, Failure, State
 from swipegate.domain.errors import invalid
 from swipegate.service.card_requests import CardRequests, NewCardRequest
 from swipegate.v1 import card_request_pb2 as pb
-from swipegate.v1 import card_request_pb2_grpc
+from swipegate.v1 import card_request_pb2_grpc, error_pb2
 
-_STATES = {state: pb.CardRequest.State.Value(f"STATE_{state}") for state in State}
-_STATE_OF = {number: state for state, number in _STATES.items()}
+_STATE_OF = {pb.CardRequest.State.Value(f"STATE_{state}"): state for state in State}
 _MAX_STATES = 32
 """That a list may be filtered by."""
 
@@ -105,7 +104,7 @@ def message_of(request: CardRequest) -> pb.CardRequest:
         card_request_id=request.card_request_id,
         device_id=request.device_id,
         action=pb.CARD_REQUEST_ACTION_BEGINREADCARD,
-        state=_STATES[request.state],
+        state=f"STATE_{request.state}",
         attempt=request.attempt,
         failure=_failure(request.failure) if request.failure else None,
         sequence=request.sequence,
@@ -119,12 +118,9 @@ def message_of(request: CardRequest) -> pb.CardRequest:
 
 def _failure(failure: Failure) -> pb.CardRequestFailure:
     return pb.CardRequestFailure(
-        reason=failure.reason,
+        reason=error_pb2.ErrorReason.Name(failure.reason),
         severity=failure.severity,
-        allowed_actions=[
-            pb.CardRequestUserAction.Value(f"CARD_REQUEST_USER_ACTION_{action}")
-            for action in failure.allowed_actions
-        ],
+        allowed_actions=[f"CARD_REQUEST_USER_ACTION_{action}" for action in failure.allowed_actions],
         retriable=failure.retriable,
         device_code=failure.device_code,
         exception=failure.exception,

@@ -50,7 +50,7 @@ def _card(card: Card) -> pb.Card:
         card_serial_number=card.card_serial_number,
         user_id=card.user_id or "",
         user_card_id=card.user_card_id or "",
-        status=pb.CardStatus.Value(f"CARD_STATUS_{card.status}"),
+        status=f"CARD_STATUS_{card.status}",
         create_time=timestamp(card.create_time),
     )
 

@@ -35,7 +35,7 @@ def principal() -> Principal:
     return _principal.get()
 
 
-class TranslateFailures(aio.ServerInterceptor):  # type: ignore[misc]
+class TranslateFailures(aio.ServerInterceptor):
     """Turns a SwipegateError into its status and anything else into INTERNAL, whose text tells nothing."""
 
     async def intercept_service(self, continuation: Continuation, details: grpc.HandlerCallDetails) -> Any:
@@ -43,7 +43,7 @@ class TranslateFailures(aio.ServerInterceptor):  # type: ignore[misc]
         return _wrapped(await continuation(details), _translated)
 
 
-class DemandToken(aio.ServerInterceptor):  # type: ignore[misc]
+class DemandToken(aio.ServerInterceptor):
     """Lets a call through only with a valid token; health and reflection are open."""
 
     def __init__(self, tokens: Tokens) -> None:

@@ -61,13 +61,13 @@ def command_of(request: ReplaceCardIfExistsRequest) -> ReplaceCard:
     fields: dict[str, Any] = {
         field: getattr(request, field)
         for field in _OPTIONAL
-        if request.HasField(field)  # type: ignore[arg-type]
+        if request.HasField(field)
     }
     for field in _TIMES:
-        if request.HasField(field):  # type: ignore[arg-type]
+        if request.HasField(field):
             fields[field] = microseconds(field, getattr(request, field))
     for field in ("card_id", "card_ac_system_id"):
-        if request.HasField(field):  # type: ignore[arg-type]
+        if request.HasField(field):
             fields[field] = canonical_uuid(field, getattr(request, field))
     return ReplaceCard(user_id=user_id, enforce_occupancy_system=request.enforce_occupancy_system, **fields)
 

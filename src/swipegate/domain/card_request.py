@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from swipegate.domain.errors import SwipegateError, name
 from swipegate.v1 import error_pb2
-from swipegate.v1.error_pb2 import ErrorReason
 
 MAX_MESSAGE_BYTES = 4096
 """Of the opaque string that a caller hands to the device."""
@@ -71,7 +70,8 @@ class UserAction(StrEnum):
 class Failure:
     """Why a request needs action or failed."""
 
-    reason: ErrorReason
+    reason: int
+    """Of swipegate.v1.ErrorReason."""
     device_code: str = ""
     """The device's own code, verbatim."""
 

@@ -98,9 +98,9 @@ TABLE: dict[int, Entry] = {
 }
 
 
-def name(reason: ErrorReason | int) -> str:
+def name(reason: int) -> str:
     """The reason as it stands in ErrorInfo: its enum name without the prefix."""
-    return ErrorReason.Name(reason).removeprefix("ERROR_REASON_")  # type: ignore[arg-type]
+    return ErrorReason.Name(reason).removeprefix("ERROR_REASON_")
 
 
 class SwipegateError(Exception):

@@ -8,13 +8,14 @@ from swipegate.v1 import error_pb2
 from swipegate.v1.error_pb2 import ErrorReason
 from swipegate.v1.track_pb2 import DecodedSwipe, Track, TrackError
 
+# enum wrappers are no dicts: their keys() is a list
+_TRACK_ERRORS = {name.removeprefix("TRACK_ERROR_") for name in TrackError.keys()}  # noqa: SIM118
 _REASONS = {
-    value: ErrorReason.Value(f"ERROR_REASON_{name}")
-    for name, value in ((n.removeprefix("TRACK_ERROR_"), v) for n, v in TrackError.items())
-    if value and f"ERROR_REASON_{name}" in ErrorReason.keys()  # noqa: SIM118 - an enum wrapper is no dict
+    TrackError.Value(f"TRACK_ERROR_{name}"): ErrorReason.Value(f"ERROR_REASON_{name}")
+    for name in _TRACK_ERRORS
+    if name != "UNSPECIFIED" and f"ERROR_REASON_{name}" in ErrorReason.keys()  # noqa: SIM118
 }
 """Media errors have the same names in a track and in a request."""
-_TRACK_ERRORS = {name.removeprefix("TRACK_ERROR_"): value for name, value in TrackError.items()}
 
 
 def failure_of_error(error: DeviceError | TimeoutError) -> Failure:
@@ -29,7 +30,8 @@ def decoded_swipe(result: ReadResult, formats: core.FormatSet) -> DecodedSwipe:
     decoded = core.decode(result.to_swipe(), formats)
     for track in result.tracks:
         if track.error is not None and track.text is None and track.bits is None:
-            error = _TRACK_ERRORS.get(track.error.value, TrackError.TRACK_ERROR_NOT_READ)
+            known = track.error.value in _TRACK_ERRORS
+            error = f"TRACK_ERROR_{track.error if known else 'NOT_READ'}"
             decoded.tracks.append(Track(number=track.number, errors=[error]))
     return decoded
 
