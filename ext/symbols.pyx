@@ -8,7 +8,7 @@ from swipegate.core cimport codes
 cdef enum:
     # Evidence a reading needs, in bits. A random string passes one alignment with probability 2^-evidence: one bit
     # for each character's parity, and data bits for each of start sentinel, end sentinel and LRC. Each freedom of the
-    # search is taken off again (_price), so whatever the length, fewer than about 8 in 2^20 random strings are accepted.
+    # search is taken off again (_weigh), so whatever the length, fewer than about 8 in 2^20 random strings are accepted.
     MIN_EVIDENCE = 20
     # Clocking zeros are required around a track (ISO/IEC 7811-2), so up to this many on a side count as evidence.
     MAX_ZEROS = 2
@@ -18,8 +18,8 @@ cdef enum:
     SENTINEL_PRICE = 3
     # Characters that must be right, over twice those that are wrong, before a failed reading names a cause.
     MIN_DIAGNOSIS = 4
-    # Unpacked bits are followed by this many zeros, so that a character is one eight-byte load.
-    PADDING = 8
+    # Characters that one search looks at before it gives up: a string of nothing but sentinels is quadratic.
+    MAX_WORK = 16384
 
 cdef enum Outcome:
     READS
@@ -33,7 +33,6 @@ cdef struct Attempt:
     int characters         # start to end sentinel
     int bad                # character that was repaired, -1 for none
     int syndrome           # data bits that were wrong in it
-    int wrong              # characters of wrong parity, in a diagnosis
     int lrc                # LRC as read
     int evidence
 
@@ -134,15 +133,16 @@ cdef void _weigh(
 ) noexcept nogil:
     """Set the evidence; first and last are the outermost one-bits of the string."""
     cdef Py_ssize_t slack = 0
-    cdef int zeros = 0
+    cdef Py_ssize_t missing = attempt.start + (attempt.characters + 1) * width - count  # of the LRC
     if attempt.start > first:
         slack += attempt.start - first
     if last >= attempt.end:
         slack += last + 1 - attempt.end
     attempt.evidence = attempt.characters + 1 + 3 * (width - 1) - price - _log2_ceiling(slack + 1)
     if slack == 0:
-        zeros = <int>min(attempt.start, MAX_ZEROS) + <int>min(count - attempt.end, MAX_ZEROS)
-        attempt.evidence += zeros
+        attempt.evidence += <int>min(attempt.start, MAX_ZEROS) + <int>min(count - attempt.end, MAX_ZEROS)
+    if missing > 0:
+        attempt.evidence -= <int>missing
     if attempt.bad >= 0:
         attempt.evidence -= REPAIR_PRICE + _log2_ceiling(attempt.characters + 1)
         if attempt.bad == 0 or attempt.bad == attempt.characters - 1:
@@ -190,6 +190,7 @@ cdef bint _search(
     cdef Outcome outcome
     cdef bint found = False
     cdef int start_code = _start_code(width)
+    cdef int work = 0
     memset(dead, 0, sizeof(dead))
     if first < 0:
         return False
@@ -197,6 +198,9 @@ cdef bint _search(
         if _code_at(bits, count, place, width) != start_code or place < dead[place % width]:
             continue
         outcome = _scan(bits, count, place, width, text, &attempt)
+        work += attempt.characters
+        if work > MAX_WORK:
+            break
         if outcome == WRONG_PARITY:
             dead[place % width] = attempt.end
         if outcome != READS or attempt.characters < 3:
@@ -253,6 +257,7 @@ cdef bint _scan_repair(
     cdef int bad = -1
     cdef Py_ssize_t place = start
     attempt.start = start
+    attempt.characters = 0
     while place + width <= count and characters < MAX_CHARACTERS:
         code = _code_at(bits, count, place, width)
         checksum ^= code
@@ -285,13 +290,19 @@ cdef bint _search_repair(
     cdef Py_ssize_t last = _last_one(bits, count)
     cdef Py_ssize_t place
     cdef bint found = False
+    cdef bint found_here
+    cdef int work = 0
     if first < 0:
         return False
     # A start sentinel whose own first bit was lost begins a bit before the first one.
     for place in range(max(first - 1, 0), count - width + 1):
         if not _one_bit_or_none(_code_at(bits, count, place, width) ^ _start_code(width)):
             continue
-        if not _scan_repair(bits, count, place, width, &attempt) or attempt.characters < 3:
+        found_here = _scan_repair(bits, count, place, width, &attempt)
+        work += attempt.characters
+        if work > MAX_WORK:
+            break
+        if not found_here or attempt.characters < 3:
             continue
         _weigh(bits, count, first, last, width, price, &attempt)
         if attempt.evidence >= MIN_EVIDENCE and attempt.evidence > best.evidence:
@@ -300,11 +311,14 @@ cdef bint _search_repair(
     return found
 
 
-cdef int _diagnose(const uint8_t *bits, Py_ssize_t count, int width, int best, uint8_t *is_lrc, unsigned *errors) noexcept nogil:
+cdef int _diagnose(
+    const uint8_t *bits, Py_ssize_t count, int width, int best, uint8_t *is_lrc, unsigned *errors
+) noexcept nogil:
     """Say why the likeliest of the failed readings fails; returns its weight when above `best`, else `best`."""
     cdef Py_ssize_t first = _first_one(bits, 0, count)
     cdef Py_ssize_t place, start
     cdef int code, right, wrong, weight, checksum, lrc
+    cdef int work = 0
     cdef bint ended
     if first < 0:
         return best
@@ -325,6 +339,9 @@ cdef int _diagnose(const uint8_t *bits, Py_ssize_t count, int width, int best, u
             else:
                 wrong += 1
             ended = code == _end_code(width) and right + wrong > 1
+        work += right + wrong
+        if work > MAX_WORK:
+            break
         weight = right - 2 * wrong + (2 if ended else 0)
         if weight <= best or (ended and right + wrong == 2 and _first_one(bits, place + width, count) >= 0):
             continue
@@ -444,6 +461,7 @@ cdef void _decode_unlikely(
     cdef uint8_t inverse[MAX_BITS]
     cdef uint8_t inverse_reverse[MAX_BITS]
     cdef Py_ssize_t index
+    reverse[0] = 0  # count is at least 1, which the C compiler does not see
     _turn_round(bits, count, reverse)
     if _read_either(bits, reverse, count, width, either, False, False, reading):
         return
