@@ -267,7 +267,7 @@ def build_raw_block(fields: list[bytes], status: int | None = None) -> bytes:
     for number, field in enumerate(fields, start=1):
         if len(field) > FIELD_BYTES_MAX:
             raise ValueError(
-                f"track {number}: {len(field)} bytes are over the {FIELD_BYTES_MAX} of a raw field"
+                f"track{number}: {len(field)} bytes are over the {FIELD_BYTES_MAX} of a raw field"
             )
     return _frame([bytes((len(field),)) + field for field in fields], status)
 

@@ -71,7 +71,7 @@ class ReportUnpacker:
             raise ReportError(f"the report declares {length} bytes and has {len(report) - 1}")
         if bool(head & FIRST) == self._started:
             raise ReportError(
-                "a first report inside a message" if self._started else "a report without a first"
+                "a first report in a message" if self._started else "a report without a first"
             )
         if len(self._message) + length > MESSAGE_BYTES_MAX:
             raise ReportError(f"a message of over {MESSAGE_BYTES_MAX} bytes")

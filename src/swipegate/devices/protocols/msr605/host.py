@@ -174,6 +174,7 @@ class Msr605Host(Protocol[HostEvent]):
             self._parser = BlockParser(raw=self._command.code is Code.READ_RAW, with_status=True)
             for byte in self._pending:
                 self._parser.feed(byte)
+            self._pending.clear()
             self._block_end = now + BLOCK_TIME_MAX
             events.append(BlockStarted(self._exchange))
         else:

@@ -1,0 +1,495 @@
+"""The driver against the simulated unit, on a real pseudo-terminal and a real socket."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swipegate.devices.drivers.msr605 import Msr605Reader, Msr605Settings
+from swipegate.devices.errors import DeviceError, ReadCancelled, ReadExpired, Reason, SettingsError
+from swipegate.devices.protocols.msr605.blocks import Status
+from swipegate.devices.protocols.msr605.commands import Code
+from swipegate.devices.reader import MESSAGE_CHARACTERS_MAX, ReadResult, ReadState
+from swipegate.devices.simulators import faults
+from swipegate.devices.simulators.faults import Fault
+from swipegate.devices.simulators.msr605 import Bad, Msr605Simulator, SimulatedCard
+
+# Published test numbers.
+TRACK1 = "%B4111111111111111^TEST/CARD^30012010000000000000?"
+TRACK2 = ";4111111111111111=30012010000000000000?"
+TRACK3 = ";014111111111111111==0000000000000000000?"
+CARD = SimulatedCard(TRACK1, TRACK2, TRACK3)
+# A read must be over this long after its card, or its fault: two tests of a second each, and the block's gap.
+OVER_TIME = 6.0
+
+
+class Reading:
+    """A read in its own task, and the states it reported."""
+
+    def __init__(self, reader: Msr605Reader, seconds: float = 5.0) -> None:
+        self.states: list[ReadState] = []
+        self._reached = {state: asyncio.Event() for state in ReadState}
+        deadline = time.monotonic() + seconds
+        self.task = asyncio.create_task(reader.read("opaque", deadline=deadline, on_state=self._on_state))
+
+    def _on_state(self, state: ReadState) -> None:
+        self.states.append(state)
+        self._reached[state].set()
+
+    async def reaches(self, state: ReadState) -> None:
+        async with asyncio.timeout(OVER_TIME):
+            await self._reached[state].wait()
+
+    async def result(self) -> ReadResult:
+        async with asyncio.timeout(OVER_TIME):
+            return await self.task
+
+
+def texts(result: ReadResult) -> list[str | None]:
+    """What was read, a track with an error by the name of its reason."""
+    return [track.error if track.text is None else track.text.decode() for track in result.tracks]
+
+
+async def is_well(simulator: Msr605Simulator, reader: Msr605Reader) -> None:
+    """The next read succeeds."""
+    simulator.swipe(CARD)
+    assert texts(await Reading(reader).result()) == [TRACK1, TRACK2, TRACK3]
+
+
+# Reading.
+
+
+async def test_read_goes_through_its_states(simulator: Msr605Simulator, reader: Msr605Reader) -> None:
+    reading = Reading(reader)
+    await reading.reaches(ReadState.WAITING_FOR_CARD)
+    simulator.swipe(CARD)
+    result = await reading.result()
+    assert reading.states == [ReadState.DISPATCHED, ReadState.WAITING_FOR_CARD, ReadState.READING]
+    assert texts(result) == [TRACK1, TRACK2, TRACK3]
+    assert result.device_code == "30"
+    assert [command.code for command in simulator.received] == [
+        Code.RESET,
+        Code.COMMUNICATION_TEST,
+        Code.RESET,
+        Code.READ_ISO,
+    ]
+
+
+async def test_raw_read_gives_the_bits_of_the_stripe(simulator: Msr605Simulator) -> None:
+    reader = Msr605Reader(simulator.url, Msr605Settings(mode="raw"))
+    simulator.swipe(SimulatedCard("%ABC123?", ";12345?", Bad.UNREADABLE))
+    result = await Reading(reader).result()
+    await reader.close()
+    bits = [bytes(track.bits or b"").hex() for track in result.tracks]
+    # The manual's example, 61 zeros before track 1 and 22 before track 2: the stripe is shifted, not changed.
+    assert int(bits[0], 16) % (1 << 160) and f"{int(bits[0], 16):b}".startswith(f"{0xA30D1E28A9727C54:b}"[:56])
+    assert f"{int(bits[1], 16):b}".startswith(f"{0xD4119257F5:b}"[:40])
+    assert [track.error for track in result.tracks] == [None, None, Reason.NO_ENCODING]
+    assert [track.bit_count for track in result.tracks] == [4 * len(text) for text in bits]
+    assert simulator.received[-2].frame.hex() == "1b6f080808"
+
+
+async def test_raw_payload_is_handed_on_bit_for_bit(simulator: Msr605Simulator) -> None:
+    reader = Msr605Reader(simulator.url, Msr605Settings(mode="raw"))
+    simulator.swipe(SimulatedCard(b"\x1b\x02\x3f\x1c\x1b0", bytes.fromhex("d4119257f500"), bytes(8)))
+    swipe = (await Reading(reader).result()).to_swipe(5)
+    await reader.close()
+    assert swipe.id == 5
+    assert [(track.number, track.bits.data.hex(), track.bits.bit_count) for track in swipe.tracks] == [
+        (1, "1b023f1c1b30", 48),
+        (2, "d4119257f500", 48),
+    ]
+
+
+async def test_each_track_is_judged_for_itself(simulator: Msr605Simulator, reader: Msr605Reader) -> None:
+    simulator.swipe(SimulatedCard(Bad.UNREADABLE, TRACK2, None))
+    result = await Reading(reader).result()
+    assert texts(result) == [Reason.NOT_READ, TRACK2, Reason.NO_ENCODING]
+    assert [track.number for track in result.to_swipe().tracks] == [2]
+    assert result.readable
+
+
+async def test_manuals_empty_fields_are_no_encoding(simulator: Msr605Simulator, reader: Msr605Reader) -> None:
+    simulator.swipe(SimulatedCard(None, TRACK2, None, empty_fields=True))
+    assert texts(await Reading(reader).result()) == [Reason.NO_ENCODING, TRACK2, Reason.NO_ENCODING]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("B4111111111111111?", Reason.NO_START),
+        ("%B4111111111111111", Reason.NO_END),
+        ("%?", Reason.EMPTY),
+        ("%B411111\x00111111111?", Reason.NOT_READ),
+        ("%B411111\xff111111111?", Reason.NOT_READ),
+    ],
+)
+async def test_text_without_its_frame_is_not_trusted(
+    simulator: Msr605Simulator, reader: Msr605Reader, text: str, reason: Reason
+) -> None:
+    simulator.swipe(SimulatedCard(text, TRACK2, TRACK3))
+    assert texts(await Reading(reader).result()) == [reason, TRACK2, TRACK3]
+
+
+async def test_status_of_failure_stands_beside_the_tracks(
+    simulator: Msr605Simulator, reader: Msr605Reader
+) -> None:
+    simulator.swipe(SimulatedCard(TRACK1, None, Bad.UNREADABLE, status=Status.READ_WRITE_ERROR))
+    result = await Reading(reader).result()
+    assert result.device_code == "31"
+    assert texts(result) == [TRACK1, Reason.NO_ENCODING, Reason.NOT_READ]
+
+
+async def test_failure_that_no_track_shows_makes_all_unread(
+    simulator: Msr605Simulator, reader: Msr605Reader
+) -> None:
+    simulator.swipe(SimulatedCard(TRACK1, TRACK2, TRACK3, status=Status.READ_WRITE_ERROR))
+    result = await Reading(reader).result()
+    assert texts(result) == [Reason.NOT_READ] * 3
+    assert not result.readable
+
+
+async def test_only_the_tracks_asked_for_are_handed_on(simulator: Msr605Simulator) -> None:
+    reader = Msr605Reader(simulator.url, Msr605Settings(tracks=(2,)))
+    simulator.swipe(CARD)
+    result = await Reading(reader).result()
+    await reader.close()
+    assert [track.number for track in result.tracks] == [2]
+
+
+async def test_wiping_a_result_zeroes_it_in_place(simulator: Msr605Simulator, reader: Msr605Reader) -> None:
+    simulator.swipe(CARD)
+    result = await Reading(reader).result()
+    held = [track.text for track in result.tracks]
+    assert "4111" not in repr(result)
+    result.wipe()
+    assert [set(text or b"x") for text in held] == [{0}] * 3
+
+
+async def test_second_read_is_refused_while_one_is_under_way(
+    simulator: Msr605Simulator, reader: Msr605Reader
+) -> None:
+    first = Reading(reader)
+    await first.reaches(ReadState.WAITING_FOR_CARD)
+    for refused in (Reading(reader).result(), reader.probe()):
+        with pytest.raises(DeviceError) as busy:
+            await refused
+        assert busy.value.reason is Reason.DEVICE_BUSY
+    simulator.swipe(CARD)
+    assert (await first.result()).readable
+
+
+async def test_card_passed_before_the_reader_was_armed_is_not_read(
+    simulator: Msr605Simulator, reader: Msr605Reader
+) -> None:
+    await reader.open()
+    simulator.swipe_now(CARD)
+    with pytest.raises(ReadExpired):
+        await Reading(reader, 0.5).result()
+
+
+# The end of a wait.
+
+
+async def test_wait_for_a_card_expires_at_its_deadline(
+    simulator: Msr605Simulator, reader: Msr605Reader
+) -> None:
+    start = time.monotonic()
+    with pytest.raises(ReadExpired):
+        await Reading(reader, 0.6).result()
+    assert 0.6 <= time.monotonic() - start < 1.5
+    assert not simulator.armed
+    await is_well(simulator, reader)
+
+
+async def test_cancel_disarms_and_proves_it(simulator: Msr605Simulator, reader: Msr605Reader) -> None:
+    reading = Reading(reader)
+    await reading.reaches(ReadState.WAITING_FOR_CARD)
+    assert await asyncio.to_thread(simulator.wait_until_armed, 1.0)
+    simulator.received.clear()
+    assert await reader.cancel()
+    assert not simulator.armed
+    assert [command.code for command in simulator.received[:2]] == [Code.RESET, Code.COMMUNICATION_TEST]
+    with pytest.raises(ReadCancelled):
+        await reading.result()
+    await is_well(simulator, reader)
+
+
+async def test_cancel_before_arming_never_arms(simulator: Msr605Simulator, reader: Msr605Reader) -> None:
+    reading = Reading(reader)
+    await asyncio.sleep(0)
+    assert await reader.cancel()
+    with pytest.raises(ReadCancelled):
+        await reading.result()
+    assert Code.READ_ISO not in {command.code for command in simulator.received}
+
+
+async def test_cancel_that_comes_after_the_card_leaves_the_card(
+    simulator: Msr605Simulator, reader: Msr605Reader
+) -> None:
+    simulator.inject(faults.Dribble(0.003))
+    simulator.swipe(CARD)
+    reading = Reading(reader)
+    await reading.reaches(ReadState.READING)
+    assert await reader.cancel() is False
+    assert (await reading.result()).readable
+
+
+async def test_cancel_without_a_read_brings_the_device_to_rest(
+    simulator: Msr605Simulator, reader: Msr605Reader
+) -> None:
+    assert await reader.cancel()
+    assert simulator.received[1].code is Code.COMMUNICATION_TEST
+
+
+async def test_cancel_that_the_device_does_not_confirm_fails_both(
+    simulator: Msr605Simulator, reader: Msr605Reader
+) -> None:
+    reading = Reading(reader)
+    await reading.reaches(ReadState.WAITING_FOR_CARD)
+    simulator.inject(faults.Silence(), to="test", times=2)
+    with pytest.raises(DeviceError) as failed:
+        await reader.cancel()
+    assert failed.value.reason is Reason.ACK_TIMEOUT
+    with pytest.raises(DeviceError):
+        await reading.result()
+    await is_well(simulator, reader)
+
+
+async def test_cancelled_task_disarms_the_device(simulator: Msr605Simulator, reader: Msr605Reader) -> None:
+    reading = Reading(reader)
+    await reading.reaches(ReadState.WAITING_FOR_CARD)
+    assert await asyncio.to_thread(simulator.wait_until_armed, 1.0)
+    reading.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading.task
+    async with asyncio.timeout(1.0):
+        while simulator.armed:
+            await asyncio.sleep(0.01)
+    await is_well(simulator, reader)
+
+
+async def test_close_ends_a_read_and_frees_the_port(simulator: Msr605Simulator, reader: Msr605Reader) -> None:
+    reading = Reading(reader)
+    await reading.reaches(ReadState.WAITING_FOR_CARD)
+    await reader.close()
+    with pytest.raises(ReadCancelled):
+        await reading.result()
+    assert not simulator.armed
+    with pytest.raises(DeviceError, match="the reader is closed"):
+        await Reading(reader).result()
+    await reader.close()
+    await reader.open()
+    await is_well(simulator, reader)
+
+
+async def test_probe_brings_an_armed_device_to_rest(simulator: Msr605Simulator, reader: Msr605Reader) -> None:
+    crashed = Msr605Reader(simulator.url)
+    reading = Reading(crashed)
+    await reading.reaches(ReadState.WAITING_FOR_CARD)
+    await crashed._link.close()  # as a killed process leaves it: the device stays armed
+    with pytest.raises(DeviceError):
+        await reading.result()
+    report = await reader.probe()
+    assert not simulator.armed
+    assert report.details == {"model": "3S", "firmware": "REVA1.00"}
+    assert report.card_inside is False
+
+
+# Faults. Each gives the right reason in time, and the next read succeeds.
+
+READ_FAULTS: list[tuple[str, Fault, Reason | None]] = [
+    ("dribble", faults.Dribble(), None),
+    ("junk before the block", faults.JunkBefore(b"\x00\xff\x1by\x1b0\x1bs\x00"), None),
+    ("stray byte before the status", faults.Insert(-2, b"\x6f"), None),
+    ("stale tail", faults.JunkAfter(b"\xaa\xbb\x3f\x1c\x1b1"), None),
+    ("duplicate block", faults.Duplicate(), None),
+    ("late block", faults.Late(0.5), None),
+    ("lost header", faults.LoseByte(1), Reason.DESYNC),
+    ("lost field number", faults.LoseByte(56), Reason.DESYNC),
+    ("lost end", faults.LoseByte(-3), Reason.DESYNC),
+    ("lost status", faults.LoseByte(-1), Reason.RESPONSE_TIMEOUT),
+    ("block stops short", faults.StopAfter(30), Reason.RESPONSE_TIMEOUT),
+    ("status unknown", faults.FlipBits(-1), Reason.DESYNC),
+]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [row[1:] for row in READ_FAULTS], ids=[row[0] for row in READ_FAULTS]
+)
+async def test_fault_in_the_block(
+    simulator: Msr605Simulator, reader: Msr605Reader, fault: Fault, reason: Reason | None
+) -> None:
+    simulator.inject(fault)
+    simulator.swipe(CARD)
+    reading = Reading(reader, 1.5)
+    if reason is None:
+        assert texts(await reading.result()) == [TRACK1, TRACK2, TRACK3]
+    elif fault == faults.LoseByte(1):  # without its header no block is seen: nothing tells that a card passed
+        with pytest.raises(ReadExpired):
+            await reading.result()
+    else:
+        with pytest.raises(DeviceError) as failed:
+            await reading.result()
+        assert failed.value.reason is reason
+        assert failed.value.retriable
+        assert "4111" not in str(failed.value)
+        assert not simulator.armed
+    await is_well(simulator, reader)
+
+
+async def test_byte_lost_in_a_track_loses_its_frame_or_is_beyond_detection(
+    simulator: Msr605Simulator, reader: Msr605Reader
+) -> None:
+    simulator.inject(faults.LoseByte(4))  # the start sentinel of track 1
+    simulator.swipe(CARD)
+    assert texts(await Reading(reader).result()) == [Reason.NO_START, TRACK2, TRACK3]
+
+
+TEST_FAULTS: list[tuple[str, Fault, int, Reason | None]] = [
+    ("silence once", faults.Silence(), 1, None),
+    ("silence", faults.Silence(), 2, Reason.ACK_TIMEOUT),
+    ("late once", faults.Late(1.1), 1, None),
+    ("duplicate", faults.Duplicate(0.01), 1, None),
+    ("stale after", faults.JunkAfter(b"\x1b1\x1bs\x1b\x01", 0.01), 1, None),
+    ("junk before", faults.JunkBefore(b"\x1b\x1b\x00"), 1, None),
+    ("lost byte", faults.LoseByte(0), 1, None),
+    ("lost bytes", faults.LoseByte(0), 2, Reason.DESYNC),
+]
+
+
+@pytest.mark.parametrize(
+    ("fault", "times", "reason"), [row[1:] for row in TEST_FAULTS], ids=[row[0] for row in TEST_FAULTS]
+)
+async def test_fault_in_the_communication_test(
+    simulator: Msr605Simulator, reader: Msr605Reader, fault: Fault, times: int, reason: Reason | None
+) -> None:
+    simulator.inject(fault, to="test", times=times)
+    simulator.swipe(CARD)
+    reading = Reading(reader)
+    if reason is None:
+        assert texts(await reading.result()) == [TRACK1, TRACK2, TRACK3]
+    else:
+        with pytest.raises(DeviceError) as failed:
+            await reading.result()
+        assert failed.value.reason is reason
+        assert reading.states == []
+        await is_well(simulator, reader)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [(faults.Silence(), Reason.RESPONSE_TIMEOUT), (faults.FlipBits(1, 0x30 ^ 0x41), Reason.DESYNC)],
+)
+async def test_fault_in_a_setting(simulator: Msr605Simulator, fault: Fault, reason: Reason) -> None:
+    reader = Msr605Reader(simulator.url, Msr605Settings(bits_per_character=(7, 5, 5)))
+    simulator.inject(fault, to="status")
+    with pytest.raises(DeviceError) as failed:
+        await Reading(reader).result()
+    assert failed.value.reason in (reason, Reason.NOT_INITIALISED)
+    await is_well(simulator, reader)
+    await reader.close()
+
+
+async def test_refused_setting_gives_the_devices_own_code(simulator: Msr605Simulator) -> None:
+    reader = Msr605Reader(simulator.url, Msr605Settings(bits_per_character=(7, 5, 5)))
+    simulator.inject(faults.StopAfter(0), to="status")
+    simulator.inject(faults.StopAfter(2), to="info")
+    with pytest.raises(DeviceError):
+        await Reading(reader).result()
+    await reader.close()
+
+
+async def test_hang_up_in_the_block_is_a_lost_link_and_the_port_is_opened_again(tmp_path: Path) -> None:
+    for wire in ("pty", "tcp"):
+        with Msr605Simulator(wire, path=tmp_path / "reader" if wire == "pty" else None) as simulator:
+            reader = Msr605Reader(simulator.url)
+            simulator.inject(faults.HangUp(30))
+            simulator.swipe(CARD)
+            reading = Reading(reader)
+            with pytest.raises(DeviceError) as lost:
+                await reading.result()
+            assert lost.value.reason is Reason.LINK_LOST
+            assert reading.states[-1] is ReadState.READING
+            await is_well(simulator, reader)
+            await reader.close()
+
+
+async def test_unplugging_while_armed_is_a_lost_link(
+    simulator: Msr605Simulator, reader: Msr605Reader
+) -> None:
+    reading = Reading(reader, 30.0)
+    await reading.reaches(ReadState.WAITING_FOR_CARD)
+    start = time.monotonic()
+    simulator.unplug()
+    with pytest.raises(DeviceError) as lost:
+        await reading.result()
+    assert lost.value.reason is Reason.LINK_LOST
+    assert time.monotonic() - start < 1.0
+    with pytest.raises(DeviceError) as missing:
+        await Reading(reader).result()
+    assert missing.value.reason is Reason.PORT_OPEN
+
+
+async def test_replugged_reader_is_found_by_its_stable_path(tmp_path: Path) -> None:
+    with Msr605Simulator("pty", path=tmp_path / "usb-MSR605-if00") as simulator:
+        reader = Msr605Reader(simulator.url)
+        await is_well(simulator, reader)
+        simulator.unplug()
+        with pytest.raises(DeviceError):
+            await Reading(reader).result()
+        simulator.replug()
+        await is_well(simulator, reader)
+        await reader.close()
+
+
+async def test_power_cycle_while_armed_ends_at_the_deadline(
+    simulator: Msr605Simulator, reader: Msr605Reader
+) -> None:
+    reading = Reading(reader, 1.0)
+    await reading.reaches(ReadState.WAITING_FOR_CARD)
+    simulator.power_cycle()
+    simulator.swipe_now(CARD)
+    with pytest.raises(ReadExpired):
+        await reading.result()
+    await is_well(simulator, reader)
+
+
+# Settings.
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"mode": "hid"}, "mode"),
+        ({"tracks": []}, "tracks"),
+        ({"tracks": [1, 4]}, "tracks"),
+        ({"tracks": [2, 2]}, "tracks"),
+        ({"tracks": 2}, "tracks"),
+        ({"tracks": ["2"]}, "tracks"),
+        ({"tracks": [True]}, "tracks"),
+        ({"bits_per_character": [7, 5]}, "bits_per_character"),
+        ({"bits_per_character": [7, 5, 9]}, "bits_per_character"),
+        ({"speed": 9600}, "speed"),
+    ],
+)
+def test_wrong_setting_is_named(settings: dict[str, Any], field: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Msr605Reader.create("socket://127.0.0.1:9", settings)
+    assert refused.value.field == field
+
+
+async def test_message_is_bounded_and_any_text_within() -> None:
+    with Msr605Simulator("tcp") as simulator:
+        reader = Msr605Reader(simulator.url)
+        with pytest.raises(SettingsError, match="^message: "):
+            await reader.read("x" * (MESSAGE_CHARACTERS_MAX + 1), deadline=0.0, on_state=print)
+        with pytest.raises(SettingsError, match="^deadline: "):
+            await reader.read("x", deadline=float("inf"), on_state=print)
+        simulator.swipe(CARD)
+        message = "\x00\x1ba}{%s" * 500
+        result = await reader.read(message, deadline=time.monotonic() + 5, on_state=lambda _: None)
+        assert result.readable
+        await reader.close()
