@@ -1,0 +1,92 @@
+# The signal stage for other compiled stages. Nothing here takes the GIL or raises: failures are negative results.
+#
+# Ownership: the caller has a Workspace, zeroed by workspace_init and given to workspace_free in a finally. Every
+# pointer in it, and in a Reading, belongs to the workspace and holds until the next load_*, read or free on it.
+# A workspace is used by one thread at a time; one a batch is enough, it grows to the largest swipe and stays.
+#
+#   load_samples / load_pcm16 / load_intervals / load_intervals_ns / load_times -> number of runs, or an error below
+#   read(workspace, run, attempt, &reading) -> number of bits, 0 for no reading, ERROR_NO_ATTEMPT past the last one
+
+cdef enum:
+    ERROR_MEMORY = -1      # malloc failed; the workspace is still valid
+    ERROR_BOUNDS = -2      # too many samples or intervals, or a sample rate outside its range
+    ERROR_NO_RUN = -3      # no such run
+    ERROR_NO_ATTEMPT = -4  # the attempts are exhausted
+
+cdef enum:
+    RUNS = 64              # runs of flux kept of one recording
+
+cdef struct Run:
+    # One unbroken run of transitions, usually one swipe.
+    Py_ssize_t first       # its first transition in Workspace.times
+    Py_ssize_t count       # transitions
+    double start           # seconds
+    double end
+
+cdef struct Survivor:
+    float cost
+    float cell
+    float trend
+    float half
+    int phase
+
+cdef struct Workspace:
+    # Samples; unused after load_intervals and load_times.
+    Py_ssize_t samples
+    double rate
+    float *signal          # samples, then what the detector looks at
+    Py_ssize_t signal_capacity
+    double *prefix         # prefix[k] = sum of the first k samples
+    Py_ssize_t prefix_capacity
+    Py_ssize_t block       # samples a block
+    Py_ssize_t blocks
+    float *low             # each block's least and greatest value, and the swing a reversal needs
+    float *high
+    float *swing
+    float *rough           # each block's rough interval in samples
+    Py_ssize_t block_capacity
+    float floor            # least peak-to-peak of a block that holds flux
+    # Transitions of the whole recording.
+    double *times          # seconds
+    float *heights
+    Py_ssize_t transitions
+    Py_ssize_t transition_capacity
+    Run runs[RUNS]
+    int run_count
+    # The run being read.
+    double *run_times
+    float *run_heights
+    float *weights         # how much a transition stands out, 0 to 1
+    float *intervals
+    float *cells           # cell time at each interval
+    float *spans           # cells along the path: duration, middle, and the interval each begins at
+    float *middles
+    int *begins
+    unsigned char *parents
+    unsigned char *actions
+    float *beam_cells
+    float *costs
+    unsigned char *moves
+    unsigned char *bits
+    Py_ssize_t run_capacity
+
+cdef struct Reading:
+    const unsigned char *bits  # one byte a bit, 0 or 1
+    Py_ssize_t count
+    double start               # seconds from the beginning of the recording
+    double end
+    float jitter               # root mean square deviation of the cells, share of a cell
+    Py_ssize_t repairs         # spikes merged and lost transitions bridged
+
+cdef void workspace_init(Workspace *workspace) noexcept nogil
+cdef void workspace_free(Workspace *workspace) noexcept nogil
+cdef int load_samples(Workspace *workspace, const float *samples, Py_ssize_t count, double rate) noexcept nogil
+cdef int load_pcm16(Workspace *workspace, const unsigned char *pcm, Py_ssize_t count, double rate) noexcept nogil
+cdef int load_intervals(Workspace *workspace, const double *intervals, Py_ssize_t count) noexcept nogil
+cdef int load_intervals_ns(Workspace *workspace, const unsigned int *intervals, Py_ssize_t count) noexcept nogil
+cdef int attempts(const Workspace *workspace) noexcept nogil
+cdef Py_ssize_t read(Workspace *workspace, int run, int attempt, Reading *reading) noexcept nogil
+cdef Py_ssize_t clock_and_data(
+    const unsigned char *samples, Py_ssize_t count, unsigned char clock_mask, unsigned char data_mask,
+    Py_ssize_t pause, unsigned char *bits, Py_ssize_t *places, Py_ssize_t capacity,
+) noexcept nogil
