@@ -95,6 +95,7 @@ def swipe(condition: Condition, seed: int) -> tuple[str, "array[float]"]:
         SAMPLE_RATE,
         synthesis.Signal(pulse=profile["isolated_pulse_template_half_cell_grid"], noise=condition.noise),
         seed=seed,
+        cells=synthesis.cells_of_bits(bits, speed),
         damped={place: DAMPED_TO} if condition.lost else None,
         spikes=spikes,
     )

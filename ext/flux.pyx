@@ -51,11 +51,11 @@ cdef Setting[INTERVAL_SETTINGS] FROM_INTERVALS
 FROM_SAMPLES[:] = [
     Setting(COARSE, 0.0, 0.35, 0.22),
     Setting(PEAKS, 0.07, 0.30, 0.22),
-    Setting(PEAKS, 0.05, 0.18, 0.22),
+    Setting(PEAKS, 0.05, 0.12, 0.22),
     Setting(LEVELS, 0.07, 0.30, 0.22),
     Setting(PEAKS, 0.15, 0.35, 0.12),
     Setting(EDGES, 0.10, 0.30, 0.22),
-    Setting(PEAKS, 0.07, 0.30, 0.35),
+    Setting(COARSE, 0.0, 0.35, 0.10),
     Setting(PEAKS, 0.10, 0.50, 0.22),
 ]
 FROM_INTERVALS[:] = [
@@ -89,6 +89,10 @@ cdef enum Move:                   # what the reading made of the next transition
     ONE_ZERO_LOST                 # 2
     ZERO_ONE_LOST                 # 2
     ONE_ONE_LOST                  # 3
+    ZERO_ZERO_WEAK                # 2: the same, but something was found where the lost transition may be
+    ONE_ZERO_WEAK                 # 3
+    ZERO_ONE_WEAK                 # 3
+    ONE_ONE_WEAK                  # 4
     SKIP                          # 1: no cell
 
 cdef float FULL_SIGMA = 0.11      # of the beam, share of a cell
@@ -105,6 +109,9 @@ cdef float SPIKE_COST = 9.0
 cdef float SPIKE_COST_MIN = 2.5
 cdef float LOST_COST = 10.0
 cdef float SKIP_COST = 14.0
+cdef float WEAK_COST_MIN = 2.0    # of a transition whose time is not to be trusted, if it is weak
+cdef float WEAK_FROM = 0.35       # weight from which that costs more
+cdef float WEAK_SLOPE = 20.0
 cdef float HUBER = 3.0            # deviations beyond this many sigma count linearly
 cdef float LOG_SQRT_TAU = 0.9189385
 cdef float LOG_TWO = 0.6931472
@@ -115,6 +122,7 @@ cdef extern from "math.h" nogil:
 
 
 CANDIDATES_MAX = 8
+KEEP_ALL = False
 FRAME_PAUSE = 0.010  # seconds; a clock-and-data bit takes 0.2 to 2 ms
 
 
@@ -582,19 +590,23 @@ cdef inline float run_peak_to_peak(
 
 
 cdef void weigh(Workspace *ws, Py_ssize_t count, bint known) noexcept nogil:
-    """weights[k]: the smaller swing beside transition k, as a share of the usual swing around it."""
+    """weights[k]: the smaller swing beside transition k, or its height if that is less, as a share of the usual."""
     cdef Py_ssize_t k
-    cdef float before, after, usual
+    cdef float before, after, usual, height
+    for k in range(count):
+        ws.weights[k] = 1.0
     if not known:
-        for k in range(count):
-            ws.weights[k] = 1.0
         return
     usual = fabsf(ws.run_heights[1] - ws.run_heights[0])
     for k in range(count):
         before = fabsf(ws.run_heights[k] - ws.run_heights[k - 1]) if k else <float>1e30
         after = fabsf(ws.run_heights[k + 1] - ws.run_heights[k]) if k + 1 < count else <float>1e30
-        before = min(before, after)
-        ws.weights[k] = min(before / usual, <float>1.0) if usual > 0.0 else <float>1.0
+        # extremes alternate, so a neighbour tells which side is this one's
+        height = ws.run_heights[k]
+        if height < ws.run_heights[k - 1 if k else 1]:
+            height = -height
+        if usual > 0.0:
+            ws.weights[k] = max(<float>0.0, min(min(before, after, <float>2.0 * height) / usual, <float>1.0))
         if after < 1e30:
             usual += <float>0.15 * (after - usual)
 
@@ -825,6 +837,11 @@ cdef inline float spike_cost(const Workspace *ws, Py_ssize_t transition) noexcep
     return SPIKE_COST_MIN + (SPIKE_COST - SPIKE_COST_MIN) * min(<float>1.0, <float>1.5 * weight)
 
 
+cdef inline float weak_cost(const Workspace *ws, Py_ssize_t transition) noexcept nogil:
+    """A transition is there, but not where it was found: the weaker it is, the cheaper."""
+    return WEAK_COST_MIN + WEAK_SLOPE * max(<float>0.0, ws.weights[transition] - WEAK_FROM)
+
+
 cdef void find_way(Workspace *ws, Py_ssize_t count, float sigma) noexcept nogil:
     """Viterbi over the transitions 0..count: costs and the move that leads to each."""
     cdef const float *d = ws.intervals
@@ -833,7 +850,7 @@ cdef void find_way(Workspace *ws, Py_ssize_t count, float sigma) noexcept nogil:
     cdef float base = logf(sigma) + LOG_SQRT_TAU + LOG_TWO
     cdef float more = logf(middle) + LOG_SQRT_TAU
     cdef float by_sigma = 1.0 / sigma, by_middle = 1.0 / middle, by_half = 1.0 / half
-    cdef float here, t, a, b, c, e, sum
+    cdef float here, t, a, b, c, e, f, two, three
     cdef Py_ssize_t i
     for i in range(count + 1):
         ws.costs[i] = <float>1e30
@@ -852,68 +869,74 @@ cdef void find_way(Workspace *ws, Py_ssize_t count, float sigma) noexcept nogil:
         if i + 2 > count:
             continue
         b = d[i + 1] * t
-        sum = a + b
-        relax(ws, i + 2, here + base + more + huber((sum - 1) * by_sigma)
+        two = a + b
+        relax(ws, i + 2, here + base + more + huber((two - 1) * by_sigma)
               + huber((a - b) * <float>0.5 * by_middle), ONE)
-        if sum > 1.6:
+        if two > 1.6:
             e = here + base + more + LOST_COST
             relax(ws, i + 2, e + huber((a - <float>0.5) * by_half) + huber((b - <float>1.5) * by_sigma), ONE_ZERO_LOST)
             relax(ws, i + 2, e + huber((a - <float>1.5) * by_sigma) + huber((b - <float>0.5) * by_half), ZERO_ONE_LOST)
+            e = here + base + weak_cost(ws, i + 1)
+            relax(ws, i + 2, e + huber((two - 2) * by_sigma * <float>0.7), ZERO_ZERO_WEAK)
         if i + 3 > count:
             continue
         c = d[i + 2] * t
-        sum += c
-        if sum > 1.6:
-            e = here + base + 2 * more + LOST_COST
-            relax(ws, i + 3, e + huber((a - <float>0.5) * by_half) + huber((b - 1) * by_sigma)
+        three = two + c
+        if three > 1.6:
+            e = here + base + more
+            relax(ws, i + 3, e + more + LOST_COST + huber((a - <float>0.5) * by_half) + huber((b - 1) * by_sigma)
                   + huber((c - <float>0.5) * by_half), ONE_ONE_LOST)
-        if sum < 1.6:
-            relax(ws, i + 3, here + base + spike_cost(ws, i + 1) + huber((sum - 1) * by_sigma), ZERO_SPIKE)
-            if i + 4 <= count:
-                e = here + base + more + huber((sum + d[i + 3] * t - 1) * by_sigma)
-                relax(ws, i + 4, e + spike_cost(ws, i + 2)
-                      + huber((a - b - c - d[i + 3] * t) * <float>0.5 * by_middle), ONE_SPIKE_LATE)
-                relax(ws, i + 4, e + spike_cost(ws, i + 1)
-                      + huber((sum - d[i + 3] * t) * <float>0.5 * by_middle), ONE_SPIKE_EARLY)
+            relax(ws, i + 3, e + weak_cost(ws, i + 2) + huber((a - <float>0.5) * by_half)
+                  + huber((b + c - <float>1.5) * by_sigma), ONE_ZERO_WEAK)
+            relax(ws, i + 3, e + weak_cost(ws, i + 1) + huber((two - <float>1.5) * by_sigma)
+                  + huber((c - <float>0.5) * by_half), ZERO_ONE_WEAK)
+        else:
+            relax(ws, i + 3, here + base + spike_cost(ws, i + 1) + huber((three - 1) * by_sigma), ZERO_SPIKE)
+        if i + 4 > count:
+            continue
+        f = d[i + 3] * t
+        if three + f > 1.6:
+            e = here + base + 2 * more + weak_cost(ws, i + 2)
+            relax(ws, i + 4, e + huber((a - <float>0.5) * by_half) + huber((b + c - 1) * by_sigma)
+                  + huber((f - <float>0.5) * by_half), ONE_ONE_WEAK)
+        else:
+            e = here + base + more + huber((three + f - 1) * by_sigma)
+            relax(ws, i + 4, e + spike_cost(ws, i + 2) + huber((a - b - c - f) * <float>0.5 * by_middle), ONE_SPIKE_LATE)
+            relax(ws, i + 4, e + spike_cost(ws, i + 1) + huber((three - f) * <float>0.5 * by_middle), ONE_SPIKE_EARLY)
 
 
-cdef inline int length_of(int move) noexcept nogil:
-    """Intervals that a move takes."""
-    if move in (ONE, ONE_ZERO_LOST, ZERO_ONE_LOST):
-        return 2
-    if move in (ZERO_SPIKE, ONE_ONE_LOST):
-        return 3
-    return 4 if move in (ONE_SPIKE_LATE, ONE_SPIKE_EARLY) else 1
+# By Move: the intervals a move takes, the cells it gives, and their bits.
+cdef int[15] LENGTHS
+cdef int[15] CELLS
+cdef int[15] FIRST_BITS
+cdef int[15] SECOND_BITS
+LENGTHS[:] = [1, 1, 2, 3, 4, 4, 1, 2, 2, 3, 2, 3, 3, 4, 1]
+CELLS[:] = [0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 0]
+FIRST_BITS[:] = [0, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0]
+SECOND_BITS[:] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1, 0]
 
 
 cdef Py_ssize_t walk(Workspace *ws, Py_ssize_t count, Reading *reading) noexcept nogil:
     """Turn the way to the last transition into bits and noted cells; return the number of cells."""
-    cdef Py_ssize_t node = count, steps = 0, found = 0, bits = 0, k
-    cdef int move, length
+    cdef Py_ssize_t node = count, steps = 0, found = 0, k
+    cdef int move
     cdef int *path = ws.begins + 2 * ws.run_capacity  # there are at most two cells an interval
     while node > 0 and ws.moves[node] != NOWHERE:
         path[steps] = <int>node
         steps += 1
-        node -= length_of(ws.moves[node])
+        node -= LENGTHS[ws.moves[node]]
     reading.repairs = 0
     for k in range(steps - 1, -1, -1):
         node = path[k]
         move = ws.moves[node]
-        length = length_of(move)
-        if move == SKIP:
+        if CELLS[move] == 0:
             continue
-        if move > ONE:
-            reading.repairs += 1
-        if move in (ZERO_ZERO_LOST, ONE_ZERO_LOST, ZERO_ONE_LOST, ONE_ONE_LOST):
-            found = note_cell(ws, found, node - length, node, 2)
-            ws.bits[bits] = move in (ONE_ZERO_LOST, ONE_ONE_LOST)
-            ws.bits[bits + 1] = move in (ZERO_ONE_LOST, ONE_ONE_LOST)
-            bits += 2
-        else:
-            found = note_cell(ws, found, node - length, node, 1)
-            ws.bits[bits] = move in (ONE, ONE_SPIKE_LATE, ONE_SPIKE_EARLY)
-            bits += 1
-    reading.count = bits
+        reading.repairs += move > ONE
+        ws.bits[found] = <unsigned char>FIRST_BITS[move]
+        if CELLS[move] == 2:
+            ws.bits[found + 1] = <unsigned char>SECOND_BITS[move]
+        found = note_cell(ws, found, node - LENGTHS[move], node, CELLS[move])
+    reading.count = found
     return found
 
 
@@ -1061,7 +1084,7 @@ cdef list readings(Workspace *workspace, int candidates):
                 raise MemoryError
             if count > 0:
                 candidate = (<const char *>reading.bits)[:count]
-                if candidate not in bits:
+                if KEEP_ALL or candidate not in bits:
                     bits.append(candidate)
                     jitters.append(reading.jitter)
             if len(bits) >= candidates:

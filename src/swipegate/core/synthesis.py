@@ -98,6 +98,14 @@ def intervals_from_bits(
     return intervals
 
 
+def cells_of_bits(bits: Sequence[int], speed: Speed) -> list[float]:
+    """Return the smooth cell time at each transition of intervals_from_bits(bits, speed)."""
+    cells = [speed.at(0.0)]
+    for index, bit in enumerate(bits):
+        cells += [speed.at(index / max(len(bits) - 1, 1))] * (1 + bit)
+    return cells
+
+
 def local_cells(intervals: Sequence[float], reach: int = 6) -> list[float]:
     """Return the rough cell time at each transition: the longest interval within reach on either side."""
     last = len(intervals)
@@ -110,12 +118,13 @@ def samples_from_intervals(
     signal: Signal | None = None,
     *,
     seed: int = 0,
+    cells: Sequence[float] | None = None,
     damped: dict[int, float] | None = None,
     spikes: Sequence[tuple[float, float, int]] = (),
 ) -> "array[float]":
     """Return float32 samples of a head that meets these transitions, pulses of alternating sign.
 
-    damped gives transitions (by index) a factor on their height; a spike is (seconds after the first transition,
+    cells are the cell times at the transitions, local_cells unless given. damped gives transitions (by index) a factor on their height; a spike is (seconds after the first transition,
     share of the amplitude, width in samples). Raises ValueError when the signal would exceed MAX_SAMPLES.
     """
     shape = signal or Signal()
@@ -125,7 +134,8 @@ def samples_from_intervals(
     chance = random.Random(seed)
     out = [chance.gauss(0.0, shape.noise * shape.amplitude) for _ in range(length)] if shape.noise else [0.0] * length
     _add_thump(out, shape, sample_rate)
-    cells = local_cells(intervals) if intervals else []
+    if cells is None:
+        cells = local_cells(intervals) if intervals else []
     usual = sorted(cells)[len(cells) // 2] if cells else 1.0
     time, sign = shape.lead_seconds, -1.0 if shape.inverted else 1.0
     for index, cell in enumerate(cells):
