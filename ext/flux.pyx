@@ -25,6 +25,8 @@ cdef double BLOCK_SECONDS = 0.002
 cdef double COARSE_SMOOTH_SECONDS = 15e-6   # half width; below half a pulse of the fastest swipe
 cdef double COARSE_BASELINE_SECONDS = 0.0125  # half width; four cells of a slow swipe
 cdef double FLOOR_SHARE = 0.05              # of the strong blocks' peak-to-peak: quieter blocks hold no flux
+cdef float NOISE_SHARE = 1.6                 # of the quietest blocks' peak-to-peak, when that is little
+cdef float NOISE_MOST = 0.18                # of the strong blocks'
 cdef double PAUSE_SECONDS = 0.030           # five of the slowest cells (5.7 ms)
 cdef double PAUSE_SHARE = 12.0              # of the intervals around: an abrupt stop
 cdef enum:
@@ -67,7 +69,8 @@ FROM_INTERVALS[:] = [
 # ---- cells
 
 cdef enum:
-    BEAM = 10                     # survivors an interval
+    BEAM = 10                    # survivors an interval
+    NOISE_PARENTS = 2             # only so many of the best survivors may pass over an interval
     SMOOTH_REACH = 8              # cells on either side that fit a cell's time
     ROUNDS = 3                    # of fitting the cell times and reading again
 
@@ -99,6 +102,7 @@ cdef float FULL_SIGMA = 0.11      # of the beam, share of a cell
 cdef float HALF_SIGMA = 0.15
 cdef float BEAM_CAP = 9.0         # an outlier costs no more
 cdef float NOISE_COST = 11.0
+cdef float HOPELESS = 25.0        # a reading so much dearer than the best is dropped
 cdef float RESTART_COST = 16.0
 cdef float TREND_GAIN = 0.02
 cdef float ALIKE = 0.03           # survivors of one phase whose cells differ less are one
@@ -287,25 +291,32 @@ cdef inline float peak_to_peak(const Workspace *ws, Py_ssize_t b, Py_ssize_t rea
     return most - least
 
 
-cdef float strong(Workspace *ws) noexcept nogil:
-    """Return about the 95th percentile of the blocks' peak-to-peak, by counting on a logarithmic scale."""
+cdef float quiet(Workspace *ws) noexcept nogil:
+    """Return the peak-to-peak below which a block holds no flux.
+
+    That is FLOOR_SHARE of the strong blocks (95th percentile), or what the quietest blocks (5th) show of noise.
+    """
     cdef int[256] counts
-    cdef Py_ssize_t b, left = ws.blocks // 20
-    cdef int bin
-    cdef float size, most = 0.0
+    cdef Py_ssize_t b, below, above
+    cdef int low = 0, high = 255
+    cdef float most = 0.0, silence, strong
     for b in range(ws.blocks):
         most = max(most, ws.high[b] - ws.low[b])
     if not most > 0.0:
         return 0.0
     memset(counts, 0, sizeof(counts))
     for b in range(ws.blocks):
-        size = (ws.high[b] - ws.low[b]) / most
-        counts[<int>(size * 255.0)] += 1
-    for bin in range(255, -1, -1):
-        left -= counts[bin]
-        if left < 0:
-            return most * (bin + 1) / 256.0
-    return most
+        counts[<int>((ws.high[b] - ws.low[b]) / most * <float>255.0)] += 1
+    below = above = ws.blocks // 20
+    while high > 0 and above >= counts[high]:
+        above -= counts[high]
+        high -= 1
+    while low < high and below >= counts[low]:
+        below -= counts[low]
+        low += 1
+    strong = most * <float>((high + 1) / 256.0)
+    silence = NOISE_SHARE * most * <float>((low + 1) / 256.0)
+    return max(<float>FLOOR_SHARE * strong, silence if silence < NOISE_MOST * strong else <float>0.0)
 
 
 cdef Py_ssize_t find_peaks(
@@ -395,7 +406,7 @@ cdef int load_signal(Workspace *ws) noexcept nogil:
     baseline = <Py_ssize_t>(ws.rate * COARSE_BASELINE_SECONDS)
     flatten(ws, 0, ws.samples, smooth, baseline)
     measure_blocks(ws, 0, ws.blocks)
-    ws.floor = <float>(FLOOR_SHARE * strong(ws))
+    ws.floor = quiet(ws)
     reach = 1
     for b in range(ws.blocks):
         size = peak_to_peak(ws, b, reach)
@@ -622,19 +633,16 @@ cdef inline int keep(Survivor *kept, int count, const Survivor *fresh, int *slot
     """Insert by cost, dropping a dearer one with the same phase and almost the same cell; return the new count."""
     cdef int k, place
     slot[0] = -1
+    if count == BEAM and kept[BEAM - 1].cost <= fresh.cost:
+        return count
     for k in range(count):
         if kept[k].phase == fresh.phase and fabsf(kept[k].cell - fresh.cell) < ALIKE * fresh.cell:
             if kept[k].cost <= fresh.cost:
                 return count
             break
     else:
-        k = count
-        if count == BEAM:
-            if kept[BEAM - 1].cost <= fresh.cost:
-                return count
-            k = BEAM - 1
-        else:
-            count += 1
+        k = count if count < BEAM else BEAM - 1
+        count = k + 1
     place = k
     while place > 0 and kept[place - 1].cost > fresh.cost:
         place -= 1
@@ -688,6 +696,8 @@ cdef int extend_one(
         fresh.trend = min(max(old.trend + TREND_GAIN * off, <float>-0.08), <float>0.08)
         fresh.phase = 0
         count = offer(kept, count, &fresh, parents, actions, parent, SECOND_HALF)
+    if parent >= NOISE_PARENTS:
+        return count
     fresh = old[0]
     fresh.cost = old.cost + NOISE_COST
     return offer(kept, count, &fresh, parents, actions, parent, NOISE)
@@ -726,6 +736,8 @@ cdef Py_ssize_t track_cells(Workspace *ws, Py_ssize_t count, float gain) noexcep
         actions = ws.actions + k * BEAM
         count_kept = 0
         for s in range(have):
+            if old[s].cost > old[0].cost + HOPELESS:
+                break
             count_kept = extend_one(&old[s], ws.intervals[k], gain, kept, count_kept, parents, actions, s)
         if k < 2 or (count_kept and kept[0].cost - old[0].cost > 3.0):
             least = (old[0].cost + RESTART_COST) if have else <float>0.0
