@@ -15,8 +15,8 @@ cdef enum:
     RUN_TRANSITIONS_MIN = 16        # a shorter run is noise
     FRAME_BITS_MAX = 65_536         # of one clock-and-data capture
 
-cdef double RATE_MIN = 8_000.0
-cdef double RATE_MAX = 1_000_000.0
+cdef double LEAST_RATE = 8_000.0    # Hz
+cdef double MOST_RATE = 1_000_000.0
 cdef double INTERVAL_MAX = 1e9      # seconds, or whatever unit the caller counts in
 
 # ---- peaks
@@ -53,12 +53,12 @@ cdef Setting[INTERVAL_SETTINGS] FROM_INTERVALS
 FROM_SAMPLES[:] = [
     Setting(COARSE, 0.0, 0.35, 0.22),
     Setting(PEAKS, 0.07, 0.30, 0.22),
-    Setting(PEAKS, 0.05, 0.12, 0.22),
-    Setting(LEVELS, 0.07, 0.30, 0.22),
     Setting(PEAKS, 0.15, 0.35, 0.12),
+    Setting(LEVELS, 0.07, 0.30, 0.22),
+    Setting(PEAKS, 0.05, 0.12, 0.22),
     Setting(EDGES, 0.10, 0.30, 0.22),
     Setting(COARSE, 0.0, 0.35, 0.10),
-    Setting(PEAKS, 0.10, 0.50, 0.22),
+    Setting(PEAKS, 0.10, 0.50, 0.30),
 ]
 FROM_INTERVALS[:] = [
     Setting(COARSE, 0.0, 0.0, 0.22),
@@ -126,7 +126,8 @@ cdef extern from "math.h" nogil:
 
 
 CANDIDATES_MAX = 8
-KEEP_ALL = False
+RATE_MIN = LEAST_RATE
+RATE_MAX = MOST_RATE
 FRAME_PAUSE = 0.010  # seconds; a clock-and-data bit takes 0.2 to 2 ms
 
 
@@ -449,7 +450,7 @@ cdef int prepare(Workspace *ws, Py_ssize_t count, double rate) noexcept nogil:
     ws.run_count = 0
     ws.transitions = 0
     ws.samples = 0
-    if count < 0 or count > SAMPLES_MAX or not (RATE_MIN <= rate <= RATE_MAX):
+    if count < 0 or count > SAMPLES_MAX or not (LEAST_RATE <= rate <= MOST_RATE):
         return ERROR_BOUNDS
     ws.rate = rate
     ws.block = <Py_ssize_t>(rate * BLOCK_SECONDS)
@@ -1096,7 +1097,7 @@ cdef list readings(Workspace *workspace, int candidates):
                 raise MemoryError
             if count > 0:
                 candidate = (<const char *>reading.bits)[:count]
-                if KEEP_ALL or candidate not in bits:
+                if candidate not in bits:
                     bits.append(candidate)
                     jitters.append(reading.jitter)
             if len(bits) >= candidates:

@@ -132,7 +132,11 @@ def samples_from_intervals(
     if length > MAX_SAMPLES:
         raise ValueError(f"intervals: {length} samples exceed {MAX_SAMPLES}")
     chance = random.Random(seed)
-    out = [chance.gauss(0.0, shape.noise * shape.amplitude) for _ in range(length)] if shape.noise else [0.0] * length
+    out = (
+        [chance.gauss(0.0, shape.noise * shape.amplitude) for _ in range(length)]
+        if shape.noise
+        else [0.0] * length
+    )
     _add_thump(out, shape, sample_rate)
     if cells is None:
         cells = local_cells(intervals) if intervals else []
@@ -140,7 +144,9 @@ def samples_from_intervals(
     time, sign = shape.lead_seconds, -1.0 if shape.inverted else 1.0
     for index, cell in enumerate(cells):
         height = sign * shape.amplitude * (usual / cell) ** shape.speed_exponent
-        _add_pulse(out, shape.pulse, time * sample_rate, cell * sample_rate, height * (damped or {}).get(index, 1.0))
+        _add_pulse(
+            out, shape.pulse, time * sample_rate, cell * sample_rate, height * (damped or {}).get(index, 1.0)
+        )
         sign = -sign
         if index < len(intervals):
             time += intervals[index]
