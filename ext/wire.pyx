@@ -9,7 +9,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
-from swipegate.core cimport codes
+from swipegate.core cimport codes, flux
 from swipegate.core.numbers cimport CompiledFormat, Digits, FormatSet, NumberMatch, match_formats
 from swipegate.core.symbols cimport MAX_BITS, CharacterRepair, Reading, decode_bits, unpack_bits
 from swipegate.core.tracks cimport (
@@ -33,6 +33,9 @@ cdef enum:
     # A swipe's answer: three copies of its text (text, name, parts of the name), 64 tracks of at most 256 bytes besides.
     SCRATCH = 65536
     TRACK2_CHARACTERS = 40            # sentinels and LRC included (ISO/IEC 7811-2)
+
+# Root mean square deviation of the cells, as a share of a cell, above which a failed read is put down to it.
+cdef float MAX_JITTER = 0.12
 
 cdef enum Failure:
     FINE
@@ -75,7 +78,7 @@ cdef struct Writer:
     uint8_t *place         # the next byte goes before it
     bint overflow
 
-cdef struct Workspace:
+cdef struct Batch:
     TrackRecord records[MAX_RECORDS]
     const Reading *sources[MAX_RECORDS]  # NULL for a text
     Reading readings[MAX_RECORDS]
@@ -84,6 +87,7 @@ cdef struct Workspace:
     uint64_t id
     int track              # the raw track in hand, for an error
     uint32_t *intervals    # MAX_INTERVALS, once needed
+    flux.Workspace signal
     uint8_t bits[MAX_BITS]
     uint8_t scratch[SCRATCH]
 
@@ -212,7 +216,7 @@ cdef inline Failure _add_interval(Cursor *cursor, RawTrack *raw, uint32_t *inter
     return FINE
 
 
-cdef Failure _read_intervals(Cursor *cursor, RawTrack *raw, Workspace *work) noexcept nogil:
+cdef Failure _read_intervals(Cursor *cursor, RawTrack *raw, Batch *work) noexcept nogil:
     """Merge FluxIntervals, packed or not."""
     cdef Cursor inner
     cdef uint32_t field
@@ -251,7 +255,7 @@ cdef inline void _take_form(RawTrack *raw, int form) noexcept nogil:
     raw.interval_count = 0
 
 
-cdef Failure _read_raw_track(Cursor *cursor, RawTrack *raw, Workspace *work) noexcept nogil:
+cdef Failure _read_raw_track(Cursor *cursor, RawTrack *raw, Batch *work) noexcept nogil:
     cdef Cursor inner
     cdef uint64_t value
     cdef uint32_t field
@@ -309,16 +313,60 @@ cdef Failure _check_raw_track(const RawTrack *raw) noexcept nogil:
     return FINE
 
 
-cdef int read_signal(const RawTrack *raw, Reading *readings, int capacity) noexcept nogil:
-    """Read the tracks of samples or intervals; returns how many readings it made, at most capacity."""
-    if capacity < 1:
-        return 0
+cdef bint _read_run(flux.Workspace *signal, int run, Reading *reading) noexcept nogil:
+    """Read one run of flux: the first attempt that needs no repair, else the first that reads at all."""
+    cdef flux.Reading cells
+    cdef Reading tried
+    cdef Py_ssize_t count, most = 0
+    cdef int attempt
+    cdef uint32_t errors = codes.ERROR_NO_ENCODING
+    reading.length = 0
+    for attempt in range(flux.attempts(signal)):
+        count = flux.read(signal, run, attempt, &cells)
+        if count <= 0:
+            continue
+        decode_bits(cells.bits, min(count, <Py_ssize_t>MAX_BITS), 0, True, &tried)
+        if tried.length and not tried.repair_count:
+            reading[0] = tried
+            return True
+        if tried.length and not reading.length:
+            reading[0] = tried
+        elif not tried.length and count > most:
+            most = count
+            errors = tried.errors | (codes.ERROR_JITTER if cells.jitter > MAX_JITTER else 0)
+    if not reading.length:
+        memset(reading, 0, sizeof(Reading))
+        reading.errors = errors
+    return reading.length > 0
+
+
+cdef int read_signal(const RawTrack *raw, flux.Workspace *signal, Reading *readings, int capacity) noexcept nogil:
+    """Read every run of samples or intervals; returns how many readings it made, 1 to capacity.
+
+    A run that does not read is noise beside one that does; alone, it is the answer, with its errors.
+    """
+    cdef int run, runs, made = 0
+    cdef Py_ssize_t longest = -1
+    cdef Reading tried
+    if raw.form == FORM_SAMPLES:
+        runs = flux.load_pcm16(signal, raw.data, raw.size // 2, raw.sample_rate)
+    else:
+        runs = flux.load_intervals_ns(signal, raw.nanoseconds, raw.interval_count)
     memset(&readings[0], 0, sizeof(Reading))
-    readings[0].errors = codes.ERROR_NOT_READ
-    return 1
+    readings[0].errors = codes.ERROR_NOT_READ if runs < 0 else codes.ERROR_NO_ENCODING
+    for run in range(runs):
+        if made == capacity:
+            break
+        if _read_run(signal, run, &tried):
+            readings[made] = tried
+            made += 1
+        elif not made and signal.runs[run].count > longest:
+            longest = signal.runs[run].count
+            readings[0] = tried
+    return made if made else 1
 
 
-cdef void _add_reading(const RawTrack *raw, const Reading *reading, Workspace *work) noexcept nogil:
+cdef void _add_reading(const RawTrack *raw, const Reading *reading, Batch *work) noexcept nogil:
     """Parse the characters of a reading into the next record."""
     cdef TrackRecord *record = &work.records[work.record_count]
     cdef int layout = <int>raw.number
@@ -338,7 +386,7 @@ cdef void _add_reading(const RawTrack *raw, const Reading *reading, Workspace *w
         record.number = <uint8_t>raw.number
 
 
-cdef void _decode_raw_track(const RawTrack *raw, Workspace *work) noexcept nogil:
+cdef void _decode_raw_track(const RawTrack *raw, Batch *work) noexcept nogil:
     cdef Py_ssize_t bit_count
     cdef int count, index
     cdef Reading *reading = &work.readings[work.reading_count]
@@ -355,13 +403,13 @@ cdef void _decode_raw_track(const RawTrack *raw, Workspace *work) noexcept nogil
         unpack_bits(raw.data, bit_count, work.bits)
         decode_bits(work.bits, bit_count, 0, True, reading)
     else:
-        count = read_signal(raw, reading, MAX_LINE_TRACKS)
+        count = read_signal(raw, &work.signal, reading, MAX_LINE_TRACKS)
     for index in range(count):
         _add_reading(raw, &work.readings[work.reading_count], work)
         work.reading_count += 1
 
 
-cdef Failure _read_swipe(Cursor *cursor, Workspace *work) noexcept nogil:
+cdef Failure _read_swipe(Cursor *cursor, Batch *work) noexcept nogil:
     """Read a Swipe and decode its tracks into the workspace."""
     cdef Cursor inner
     cdef RawTrack raw
@@ -542,7 +590,7 @@ cdef void _put_card_number(Writer *writer, const NumberMatch *match) noexcept no
     _put_length(writer, 3, end)
 
 
-cdef void _write_swipe(Workspace *work, const CompiledFormat *formats, Py_ssize_t count, Writer *writer) noexcept nogil:
+cdef void _write_swipe(Batch *work, const CompiledFormat *formats, Py_ssize_t count, Writer *writer) noexcept nogil:
     """Write the DecodedSwipe of the workspace, without its own tag and length."""
     cdef NumberMatch match
     cdef int index
@@ -573,7 +621,7 @@ cdef Failure _append(Output *output, const uint8_t *data, Py_ssize_t size) noexc
 
 
 cdef Failure _decode_swipe(
-    Cursor *cursor, const CompiledFormat *formats, Py_ssize_t count, Workspace *work, bint tagged, Output *output
+    Cursor *cursor, const CompiledFormat *formats, Py_ssize_t count, Batch *work, bint tagged, Output *output
 ) noexcept nogil:
     cdef Writer writer
     cdef Failure failure = _read_swipe(cursor, work)
@@ -588,7 +636,7 @@ cdef Failure _decode_swipe(
 
 
 cdef Failure _decode_batch(
-    Cursor *cursor, const CompiledFormat *formats, Py_ssize_t count, Workspace *work, Output *output, int *swipe
+    Cursor *cursor, const CompiledFormat *formats, Py_ssize_t count, Batch *work, Output *output, int *swipe
 ) noexcept nogil:
     cdef Cursor inner
     cdef uint32_t field
@@ -636,7 +684,7 @@ cdef object _error(Failure failure, str swipe, int track):
 
 
 cdef bytes _decode(const uint8_t[::1] message, FormatSet formats, bint one):
-    cdef Workspace *work
+    cdef Batch *work
     cdef Output output = Output(NULL, 0, 0)
     cdef Cursor cursor
     cdef Failure failure
@@ -646,10 +694,11 @@ cdef bytes _decode(const uint8_t[::1] message, FormatSet formats, bint one):
         raise InvalidField("swipe" if one else "request", f"must be at most {MAX_MESSAGE:,} bytes")
     cursor.place = &message[0] if message.shape[0] else &nothing
     cursor.end = cursor.place + message.shape[0]
-    work = <Workspace *>malloc(sizeof(Workspace))
+    work = <Batch *>malloc(sizeof(Batch))
     if work == NULL:
         raise MemoryError
     work.intervals = NULL
+    flux.workspace_init(&work.signal)
     try:
         with nogil:
             if one:
@@ -661,6 +710,7 @@ cdef bytes _decode(const uint8_t[::1] message, FormatSet formats, bint one):
         return PyBytes_FromStringAndSize(<const char *>output.data, output.size)
     finally:
         free(work.intervals)
+        flux.workspace_free(&work.signal)
         free(work)
         free(output.data)
 

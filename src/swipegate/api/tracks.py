@@ -27,9 +27,7 @@ class TrackServicer(track_pb2_grpc.TrackServiceServicer):
     ) -> pb.DecodeSwipeResponse:
         """Decode one swipe."""
         formats = await self._tracks.formats(request.card_formats, "card_formats")
-        batch = pb.DecodeSwipesRequest(swipes=[request.swipe]).SerializeToString()
-        decoded = pb.DecodeSwipesResponse.FromString(self._tracks.decode_batch(batch, formats))
-        return pb.DecodeSwipeResponse(swipe=decoded.swipes[0])
+        return pb.DecodeSwipeResponse(swipe=self._tracks.decode(request.swipe, formats))
 
     async def DecodeSwipes(
         self, requests: AsyncIterator[bytes], _context: aio.ServicerContext[Any, Any]
@@ -38,17 +36,19 @@ class TrackServicer(track_pb2_grpc.TrackServiceServicer):
         formats: core.FormatSet | None = None
         async for request in requests:
             if formats is None:
-                formats = await self._tracks.formats(_config(request).card_formats, "config.card_formats")
-            elif core.has_config(request):
+                config = _config(request) or pb.DecodeSwipesConfig()
+                formats = await self._tracks.formats(config.card_formats, "config.card_formats")
+            elif _config(request) is not None:
                 raise invalid("config", "belongs in the first message of a stream")
             yield self._tracks.decode_batch(request, formats)
 
 
-def _config(request: bytes) -> pb.DecodeSwipesConfig:
+def _config(request: bytes) -> pb.DecodeSwipesConfig | None:
     try:
-        return pb.DecodeSwipesRequest.FromString(request).config
-    except DecodeError:
-        raise invalid("swipes", "the message is no DecodeSwipesRequest") from None
+        config = core.batch_config(request)
+        return None if config is None else pb.DecodeSwipesConfig.FromString(config)
+    except (ValueError, DecodeError):
+        raise invalid("request", "is no well-formed DecodeSwipesRequest") from None
 
 
 def add_to_server(servicer: TrackServicer, server: aio.Server) -> None:

@@ -1,5 +1,6 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
+from swipegate.core cimport flux
 from swipegate.core.symbols cimport Reading
 
 # Field numbers of the oneof RawTrack.form.
@@ -20,4 +21,5 @@ cdef struct RawTrack:
     const uint32_t *nanoseconds
     Py_ssize_t interval_count
 
-cdef int read_signal(const RawTrack *raw, Reading *readings, int capacity) noexcept nogil
+cdef int read_signal(
+    const RawTrack *raw, flux.Workspace *signal, Reading *readings, int capacity) noexcept nogil

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from swipegate import core
 from swipegate.domain.errors import invalid
 from swipegate.service.card_formats import CardFormats
+from swipegate.v1.track_pb2 import DecodedSwipe, Swipe
 
 
 class Tracks:
@@ -17,9 +18,18 @@ class Tracks:
         """The compiled formats that a caller names. Raises CARD_FORMAT_NOT_FOUND, INVALID_FIELD."""
         return await self._formats.compiled(names, field)
 
+    def decode(self, swipe: Swipe, formats: core.FormatSet) -> DecodedSwipe:
+        """One swipe. Raises INVALID_FIELD."""
+        try:
+            return core.decode(swipe, formats)
+        except core.InvalidField as error:
+            raise invalid(error.field, error.reason) from None
+
     def decode_batch(self, request: bytes, formats: core.FormatSet) -> bytes:
         """A serialized DecodeSwipesRequest in, a serialized DecodeSwipesResponse out. Raises INVALID_FIELD."""
         try:
             return core.decode_batch(request, formats)
-        except ValueError as error:  # its text names the field and holds nothing of the content
-            raise invalid("swipes", str(error)) from None
+        except core.InvalidField as error:
+            raise invalid(error.field, error.reason) from None
+        except ValueError:
+            raise invalid("request", "is no well-formed DecodeSwipesRequest") from None
