@@ -39,7 +39,7 @@ async def register(client: Client, reader: Msr605Simulator, **fields: Any) -> in
         "name": "front desk",
         "driver": "msr605",
         "port": reader.url,
-        "card_formats": ["iso7813", "paxton-net2"],
+        "card_formats": ["iso7813-track2", "paxton-net2"],
     }
     device = device_pb2.Device(**(given | fields))
     answer = await client.devices.CreateDevice(device_pb2.CreateDeviceRequest(device=device), **client.options)
@@ -113,7 +113,7 @@ async def test_card_is_read_from_request_to_number(client: Client, reader: Msr60
     assert states[-4:] == [S.STATE_DISPATCHED, S.STATE_WAITING_FOR_CARD, S.STATE_READING, S.STATE_SUCCEEDED]
     done = await get(client, request)
     assert done.has_track_data
-    assert done.card_format == "iso7813"
+    assert done.card_format == "iso7813-track2"
     swipe = await track_data(client, request)
     assert swipe.card_number.card_number == PAN
     assert {track.number: track.text for track in swipe.tracks if track.text} == {1: CARD.track1, 2: CARD.track2}

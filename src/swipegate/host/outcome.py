@@ -27,7 +27,8 @@ def failure_of_error(error: DeviceError | TimeoutError) -> Failure:
 
 def decoded_swipe(result: ReadResult, formats: core.FormatSet) -> DecodedSwipe:
     """What a device read, decoded; a track that the device itself could not read is there with its error."""
-    decoded = core.decode(result.to_swipe(), formats)
+    swipe = result.to_swipe()
+    decoded = core.decode(swipe, formats) if swipe.tracks else DecodedSwipe()
     for track in result.tracks:
         if track.error is not None and track.text is None and track.bits is None:
             known = track.error.value in _TRACK_ERRORS

@@ -103,10 +103,11 @@ class DeviceWorker:
             await progress.reported()
             await self._finish(request, reading)
         except asyncio.CancelledError:
+            # the process ends, and what was asked is left to a person, unless the card came at the last moment
             await self._stop(reading)
             await progress.reported()
             lost = Failure(error_pb2.ERROR_REASON_LINK_LOST)
-            await self._requests.report(request, State.NEEDS_ACTION, failure=lost)
+            await self._finish(request, reading, State.NEEDS_ACTION, lost)
             raise
         finally:
             cancelling.cancel()
@@ -140,12 +141,18 @@ class DeviceWorker:
             reading.cancel()
             await asyncio.wait((reading,), timeout=SETTLE_TIMEOUT)
 
-    async def _finish(self, request: CardRequest, reading: "asyncio.Task[ReadResult]") -> None:
-        """Report what the device's work came to."""
+    async def _finish(
+        self,
+        request: CardRequest,
+        reading: "asyncio.Task[ReadResult]",
+        if_stopped: State = State.CANCELLED,
+        failure: Failure | None = None,
+    ) -> None:
+        """Report what the device's work came to; `if_stopped` is what it means that the read was stopped."""
         try:
             await self._succeed(request, reading.result())
         except ReadCancelled:
-            await self._requests.report(request, State.CANCELLED)
+            await self._requests.report(request, if_stopped, failure=failure)
         except ReadExpired:
             await self._requests.report(request, State.EXPIRED)
         except DeviceError as error:
