@@ -1,19 +1,17 @@
 """What a read came to, in the words of a card request."""
 
 from swipegate import core
-from swipegate.devices.errors import DeviceError
+from swipegate.devices.errors import DeviceError, Reason
 from swipegate.devices.reader import ReadResult
 from swipegate.domain.card_request import Failure
 from swipegate.v1 import error_pb2
 from swipegate.v1.error_pb2 import ErrorReason
 from swipegate.v1.track_pb2 import DecodedSwipe, Track, TrackError
 
-# enum wrappers are no dicts: their keys() is a list
-_TRACK_ERRORS = {name.removeprefix("TRACK_ERROR_") for name in TrackError.keys()}  # noqa: SIM118
 _REASONS = {
-    TrackError.Value(f"TRACK_ERROR_{name}"): ErrorReason.Value(f"ERROR_REASON_{name}")
-    for name in _TRACK_ERRORS
-    if name != "UNSPECIFIED" and f"ERROR_REASON_{name}" in ErrorReason.keys()  # noqa: SIM118
+    number: ErrorReason.Value(name.replace("TRACK_ERROR", "ERROR_REASON"))
+    for name, number in TrackError.items()
+    if number and name.replace("TRACK_ERROR", "ERROR_REASON") in ErrorReason.keys()  # noqa: SIM118
 }
 """Media errors have the same names in a track and in a request."""
 
@@ -26,14 +24,18 @@ def failure_of_error(error: DeviceError | TimeoutError) -> Failure:
 
 
 def decoded_swipe(result: ReadResult, formats: core.FormatSet) -> DecodedSwipe:
-    """What a device read, decoded; a track that the device itself could not read is there with its error."""
+    """What a device read, decoded. A track that the device could not read is there with its error.
+
+    A blank track is there only when all are blank: few cards have three tracks, and the rest is nothing wrong.
+    """
     swipe = result.to_swipe()
     decoded = core.decode(swipe, formats) if swipe.tracks else DecodedSwipe()
-    for track in result.tracks:
-        if track.error is not None and track.text is None and track.bits is None:
-            known = track.error.value in _TRACK_ERRORS
-            error = f"TRACK_ERROR_{track.error if known else 'NOT_READ'}"
-            decoded.tracks.append(Track(number=track.number, errors=[error]))
+    failed = [track for track in result.tracks if track.error is not None]
+    damaged = [track for track in failed if track.error is not Reason.NO_ENCODING]
+    for track in damaged if damaged or decoded.tracks else failed:
+        known = f"TRACK_ERROR_{track.error}" in TrackError.keys()  # noqa: SIM118 - an enum wrapper is no dict
+        error = f"TRACK_ERROR_{track.error}" if known else "TRACK_ERROR_NOT_READ"
+        decoded.tracks.append(Track(number=track.number, errors=[error]))
     return decoded
 
 
