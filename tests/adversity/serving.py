@@ -40,6 +40,12 @@ class ServeProcess:
         assert line, f"the server did not start: {self._process.communicate(timeout=START_TIMEOUT)[1]}"
         self.port = int(json.loads(line)["listening"].rpartition(":")[2])
 
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """SIGKILL: nothing of the process runs after it."""
         self._end(signal.SIGKILL)
