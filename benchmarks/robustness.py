@@ -1,4 +1,4 @@
-"""How many damaged swipes the signal stage reads: `python -m benchmarks.robustness [--swipes N] [CONDITION...]`.
+"""How many damaged swipes are read: `python -m benchmarks.robustness [--swipes N] [CONDITION...]`.
 
 Every swipe is made by seed from the kinematics of real ones and carries a made-up card number.
 Jitter is a standard deviation over the smooth cell time, noise one over the pulse amplitude.

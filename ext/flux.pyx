@@ -1,4 +1,4 @@
-"""Audio samples or flux times -> bits: F2F (Aiken biphase, ISO/IEC 7811-2) at hand speed. Contracts in flux.pyi."""
+"""Audio samples or flux times -> bits: F2F (Aiken biphase, ISO/IEC 7811-2) at hand speed."""
 
 from array import array
 
@@ -24,6 +24,7 @@ cdef double INTERVAL_MAX = 1e9      # seconds, or whatever unit the caller count
 cdef double BLOCK_SECONDS = 0.002
 cdef double COARSE_SMOOTH_SECONDS = 15e-6   # half width; below half a pulse of the fastest swipe
 cdef double COARSE_BASELINE_SECONDS = 0.0125  # half width; four cells of a slow swipe
+cdef double SWIFT_BASELINE_SECONDS = 0.0025
 cdef double FLOOR_SHARE = 0.05              # of the strong blocks' peak-to-peak: quieter blocks hold no flux
 cdef float NOISE_SHARE = 1.6                 # of the quietest blocks' peak-to-peak, when that is little
 cdef float NOISE_MOST = 0.18                # of the strong blocks'
@@ -36,6 +37,7 @@ cdef enum Detector:
     COARSE      # as loaded: fixed windows
     PEAKS       # windows by the rough interval, every reversal beyond the swing
     LEVELS      # the same, one peak a crossing of the hysteresis band
+    SWIFT       # windows for a fast swipe, against hum and thumps
     EDGES       # peaks of the slope, for recordings of the magnetisation itself
 
 cdef struct Setting:
@@ -58,7 +60,7 @@ FROM_SAMPLES[:] = [
     Setting(PEAKS, 0.05, 0.12, 0.22),
     Setting(EDGES, 0.10, 0.30, 0.22),
     Setting(COARSE, 0.0, 0.35, 0.10),
-    Setting(PEAKS, 0.10, 0.50, 0.30),
+    Setting(SWIFT, 0.0, 0.30, 0.22),
 ]
 FROM_INTERVALS[:] = [
     Setting(COARSE, 0.0, 0.0, 0.22),
@@ -69,7 +71,7 @@ FROM_INTERVALS[:] = [
 # ---- cells
 
 cdef enum:
-    BEAM = 10                    # survivors an interval
+    BEAM = 10                     # survivors an interval
     NOISE_PARENTS = 2             # only so many of the best survivors may pass over an interval
     SMOOTH_REACH = 8              # cells on either side that fit a cell's time
     ROUNDS = 3                    # of fitting the cell times and reading again
@@ -174,12 +176,14 @@ cdef void workspace_free(Workspace *workspace) noexcept nogil:
 cdef int reserve_samples(Workspace *ws, Py_ssize_t count) noexcept nogil:
     cdef Py_ssize_t need = count + 1
     if need > ws.signal_capacity:
-        if grow(<void **>&ws.signal, need, sizeof(float)) < 0 or grow(<void **>&ws.prefix, need, sizeof(double)) < 0:
+        if (grow(<void **>&ws.signal, need, sizeof(float)) < 0
+                or grow(<void **>&ws.prefix, need, sizeof(double)) < 0):
             return ERROR_MEMORY
         ws.signal_capacity = need
     need = count // ws.block + 2
     if need > ws.block_capacity:
-        if (grow(<void **>&ws.low, need, sizeof(float)) < 0 or grow(<void **>&ws.high, need, sizeof(float)) < 0
+        if (grow(<void **>&ws.low, need, sizeof(float)) < 0
+                or grow(<void **>&ws.high, need, sizeof(float)) < 0
                 or grow(<void **>&ws.swing, need, sizeof(float)) < 0
                 or grow(<void **>&ws.rough, need, sizeof(float)) < 0):
             return ERROR_MEMORY
@@ -231,7 +235,9 @@ cdef void sum_up(Workspace *ws) noexcept nogil:
         ws.prefix[k + 1] = total
 
 
-cdef inline float window_mean(const double *prefix, Py_ssize_t count, Py_ssize_t low, Py_ssize_t high) noexcept nogil:
+cdef inline float window_mean(
+    const double *prefix, Py_ssize_t count, Py_ssize_t low, Py_ssize_t high
+) noexcept nogil:
     if low < 0:
         low = 0
     if high > count:
@@ -246,7 +252,8 @@ cdef void flatten(
     cdef const double *prefix = ws.prefix
     cdef float *out = ws.signal
     cdef Py_ssize_t k, count = ws.samples
-    cdef Py_ssize_t inner_low = min(max(low, baseline), high), inner_high = max(min(high, count - baseline), inner_low)
+    cdef Py_ssize_t inner_low = min(max(low, baseline), high)
+    cdef Py_ssize_t inner_high = max(min(high, count - baseline), inner_low)
     cdef double narrow = 1.0 / (2 * smooth + 1), wide = 1.0 / (2 * baseline + 1)
     for k in range(low, inner_low):
         out[k] = (window_mean(prefix, count, k - smooth, k + smooth + 1)
@@ -295,7 +302,7 @@ cdef inline float peak_to_peak(const Workspace *ws, Py_ssize_t b, Py_ssize_t rea
 cdef float quiet(Workspace *ws) noexcept nogil:
     """Return the peak-to-peak below which a block holds no flux.
 
-    That is FLOOR_SHARE of the strong blocks (95th percentile), or what the quietest blocks (5th) show of noise.
+    That is FLOOR_SHARE of the strong blocks (95th percentile), or what the quietest (5th) show of noise.
     """
     cdef int[256] counts
     cdef Py_ssize_t b, below, above
@@ -324,9 +331,9 @@ cdef Py_ssize_t find_peaks(
     const Workspace *ws, Py_ssize_t low, Py_ssize_t high, Py_ssize_t reach, bint levels,
     double *times, float *heights, Py_ssize_t capacity,
 ) noexcept nogil:
-    """Write the alternating extremes of signal[low:high] that reverse by their block's swing; return how many.
+    """Write the extremes of signal[low:high] that reverse by their block's swing; return the count.
 
-    levels: the signal must also cross the swing's band around zero, so a dip short of the other side is none.
+    levels: the signal must also cross the swing's band around zero; a dip short of the other side is none.
     """
     cdef const float *signal = ws.signal
     cdef Py_ssize_t k, b, stop, begin = low, end = low, count = 0
@@ -355,7 +362,7 @@ cdef Py_ssize_t find_peaks(
                     begin = end = k
                 elif value >= best - plateau and k == end + 1:
                     end = k
-                elif (best - value > swing) if not levels else (value < -0.5 * swing and best - value > swing):
+                elif best - value > swing and (not levels or value < -0.5 * swing):
                     if not levels or best > 0.5 * swing:
                         if count >= capacity:
                             return count
@@ -423,7 +430,7 @@ cdef int load_signal(Workspace *ws) noexcept nogil:
 
 
 cdef void split(Workspace *ws, double pause) noexcept nogil:
-    """Cut the transitions into runs at every pause: an absolute one, or one far longer than the intervals around."""
+    """Cut the transitions into runs at every pause: an absolute one, or one far longer than the intervals."""
     cdef Py_ssize_t k, first = 0
     cdef double gap, usual = 0.0
     cdef int seen = 0
@@ -460,7 +467,9 @@ cdef int prepare(Workspace *ws, Py_ssize_t count, double rate) noexcept nogil:
     return 0
 
 
-cdef int load_samples(Workspace *workspace, const float *samples, Py_ssize_t count, double rate) noexcept nogil:
+cdef int load_samples(
+    Workspace *workspace, const float *samples, Py_ssize_t count, double rate
+) noexcept nogil:
     cdef Py_ssize_t k
     cdef int failure = prepare(workspace, count, rate)
     if failure < 0:
@@ -470,7 +479,9 @@ cdef int load_samples(Workspace *workspace, const float *samples, Py_ssize_t cou
     return load_signal(workspace)
 
 
-cdef int load_pcm16(Workspace *workspace, const unsigned char *pcm, Py_ssize_t count, double rate) noexcept nogil:
+cdef int load_pcm16(
+    Workspace *workspace, const unsigned char *pcm, Py_ssize_t count, double rate
+) noexcept nogil:
     cdef Py_ssize_t k
     cdef int failure = prepare(workspace, count, rate)
     if failure < 0:
@@ -500,7 +511,9 @@ cdef int load_intervals(Workspace *workspace, const double *intervals, Py_ssize_
     return workspace.run_count
 
 
-cdef int load_intervals_ns(Workspace *workspace, const unsigned int *intervals, Py_ssize_t count) noexcept nogil:
+cdef int load_intervals_ns(
+    Workspace *workspace, const unsigned int *intervals, Py_ssize_t count
+) noexcept nogil:
     cdef Py_ssize_t k
     cdef double time = 0.0
     workspace.run_count = 0
@@ -536,7 +549,7 @@ cdef float middle_of(float *values, int count) noexcept nogil:
 
 
 cdef void rough_intervals(Workspace *ws, const Run *run, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Fill rough[first:last] with the median interval, in samples, of the coarse transitions around each block."""
+    """Fill rough[first:last]: the median interval, in samples, of the transitions around each block."""
     cdef float[2 * ROUGH_REACH] near
     cdef Py_ssize_t b, k, at = run.first, low, high, end = run.first + run.count
     cdef int count
@@ -572,16 +585,20 @@ cdef Py_ssize_t look_again(Workspace *ws, const Run *run, const Setting *setting
         smooth = <Py_ssize_t>(ws.rough[b] * setting.smooth)
         if setting.detector == EDGES:
             slope(ws, from_, to, max(<Py_ssize_t>1, smooth))
+        elif setting.detector == SWIFT:
+            smooth = <Py_ssize_t>(ws.rate * COARSE_SMOOTH_SECONDS + 0.5)
+            flatten(ws, from_, to, smooth, <Py_ssize_t>(ws.rate * SWIFT_BASELINE_SECONDS))
         else:
             baseline = max(<Py_ssize_t>8, <Py_ssize_t>(ws.rough[b] * 3.0))
             flatten(ws, from_, to, smooth, baseline)
     measure_blocks(ws, first, last)
     usual = ws.rough[(first + last) // 2]
     for b in range(first, last):
-        reach = 1 + <Py_ssize_t>(1.5 * ws.rough[b] / ws.block)
+        reach = 2 if setting.detector == SWIFT else 1 + <Py_ssize_t>(1.5 * ws.rough[b] / ws.block)
         size = run_peak_to_peak(ws, b, reach, first, last)
-        ws.swing[b] = setting.swing * size if size > 0.5 * ws.floor or setting.detector == EDGES else <float>1e30
-        if not ws.swing[b] > 0.0:
+        if size > 0.0 and (size > 0.5 * ws.floor or setting.detector == EDGES):
+            ws.swing[b] = setting.swing * size
+        else:
             ws.swing[b] = <float>1e30
     reach = max(<Py_ssize_t>1, <Py_ssize_t>(usual * setting.smooth * 0.7))
     return find_peaks(
@@ -602,7 +619,7 @@ cdef inline float run_peak_to_peak(
 
 
 cdef void weigh(Workspace *ws, Py_ssize_t count, bint known) noexcept nogil:
-    """weights[k]: the smaller swing beside transition k, or its height if that is less, as a share of the usual."""
+    """weights[k]: the smaller swing beside transition k, or its height if less, as a share of the usual."""
     cdef Py_ssize_t k
     cdef float before, after, usual, height
     for k in range(count):
@@ -625,13 +642,21 @@ cdef void weigh(Workspace *ws, Py_ssize_t count, bint known) noexcept nogil:
 
 # ---- intervals -> cell times: a beam of readings, each with its own estimate
 
+cdef struct Survivor:   # one reading of the intervals so far
+    float cost
+    float cell          # its estimate, in seconds
+    float trend         # by which share the next cell is longer
+    float half          # the first half of a 1, in phase 1
+    int phase           # 0: at a cell boundary, 1: in the middle of a 1
+
+
 cdef inline float capped(float deviation, float sigma) noexcept nogil:
     cdef float share = deviation / sigma
     return min(<float>0.5 * share * share, BEAM_CAP)
 
 
 cdef inline int keep(Survivor *kept, int count, const Survivor *fresh, int *slot) noexcept nogil:
-    """Insert by cost, dropping a dearer one with the same phase and almost the same cell; return the new count."""
+    """Insert by cost, in place of a dearer one of like phase and cell; return the count."""
     cdef int k, place
     slot[0] = -1
     if count == BEAM and kept[BEAM - 1].cost <= fresh.cost:
@@ -790,7 +815,7 @@ cdef inline Py_ssize_t note_cell(
 
 
 cdef float fit_cells(Workspace *ws, Py_ssize_t count, Py_ssize_t found) noexcept nogil:
-    """Smooth the noted cells into cells[0:count] by local straight lines; return their root mean square deviation."""
+    """Smooth the noted cells into cells[0:count] by local straight lines; return their RMS deviation."""
     cdef Py_ssize_t c, j, low, high, k = 0, until
     cdef float weight, x, y, s0, s1, s2, y0, y1, det, value, guess, squares = 0.0, off
     cdef Py_ssize_t inliers = 0
@@ -887,8 +912,10 @@ cdef void find_way(Workspace *ws, Py_ssize_t count, float sigma) noexcept nogil:
               + huber((a - b) * <float>0.5 * by_middle), ONE)
         if two > 1.6:
             e = here + base + more + LOST_COST
-            relax(ws, i + 2, e + huber((a - <float>0.5) * by_half) + huber((b - <float>1.5) * by_sigma), ONE_ZERO_LOST)
-            relax(ws, i + 2, e + huber((a - <float>1.5) * by_sigma) + huber((b - <float>0.5) * by_half), ZERO_ONE_LOST)
+            relax(ws, i + 2, e + huber((a - <float>0.5) * by_half) + huber((b - <float>1.5) * by_sigma),
+                  ONE_ZERO_LOST)
+            relax(ws, i + 2, e + huber((a - <float>1.5) * by_sigma) + huber((b - <float>0.5) * by_half),
+                  ZERO_ONE_LOST)
             e = here + base + weak_cost(ws, i + 1)
             relax(ws, i + 2, e + huber((two - 2) * by_sigma * <float>0.7), ZERO_ZERO_WEAK)
         if i + 3 > count:
@@ -897,8 +924,8 @@ cdef void find_way(Workspace *ws, Py_ssize_t count, float sigma) noexcept nogil:
         three = two + c
         if three > 1.6:
             e = here + base + more
-            relax(ws, i + 3, e + more + LOST_COST + huber((a - <float>0.5) * by_half) + huber((b - 1) * by_sigma)
-                  + huber((c - <float>0.5) * by_half), ONE_ONE_LOST)
+            relax(ws, i + 3, e + more + LOST_COST + huber((a - <float>0.5) * by_half)
+                  + huber((b - 1) * by_sigma) + huber((c - <float>0.5) * by_half), ONE_ONE_LOST)
             relax(ws, i + 3, e + weak_cost(ws, i + 2) + huber((a - <float>0.5) * by_half)
                   + huber((b + c - <float>1.5) * by_sigma), ONE_ZERO_WEAK)
             relax(ws, i + 3, e + weak_cost(ws, i + 1) + huber((two - <float>1.5) * by_sigma)
@@ -914,8 +941,10 @@ cdef void find_way(Workspace *ws, Py_ssize_t count, float sigma) noexcept nogil:
                   + huber((f - <float>0.5) * by_half), ONE_ONE_WEAK)
         else:
             e = here + base + more + huber((three + f - 1) * by_sigma)
-            relax(ws, i + 4, e + spike_cost(ws, i + 2) + huber((a - b - c - f) * <float>0.5 * by_middle), ONE_SPIKE_LATE)
-            relax(ws, i + 4, e + spike_cost(ws, i + 1) + huber((three - f) * <float>0.5 * by_middle), ONE_SPIKE_EARLY)
+            relax(ws, i + 4, e + spike_cost(ws, i + 2) + huber((a - b - c - f) * <float>0.5 * by_middle),
+                  ONE_SPIKE_LATE)
+            relax(ws, i + 4, e + spike_cost(ws, i + 1) + huber((three - f) * <float>0.5 * by_middle),
+                  ONE_SPIKE_EARLY)
 
 
 # By Move: the intervals a move takes, the cells it gives, and their bits.
@@ -957,14 +986,14 @@ cdef Py_ssize_t read_run(Workspace *ws, Py_ssize_t count, float gain, Reading *r
     """Read the count transitions in run_times; return the number of bits."""
     cdef Py_ssize_t k, found, intervals = count - 1
     cdef float sigma, least
-    cdef int turn
+    cdef int _turn
     least = <float>((ws.run_times[count - 1] - ws.run_times[0]) / intervals * 1e-4)
     if not least > 0.0:
         return 0
     for k in range(intervals):
         ws.intervals[k] = max(<float>(ws.run_times[k + 1] - ws.run_times[k]), least)
     found = track_cells(ws, intervals, gain)
-    for turn in range(ROUNDS):
+    for _turn in range(ROUNDS):
         sigma = fit_cells(ws, intervals, found)
         reading.jitter = sigma
         find_way(ws, intervals, min(max(sigma, SIGMA_MIN), SIGMA_MAX))
@@ -1011,18 +1040,12 @@ cdef Py_ssize_t read(Workspace *workspace, int run, int attempt, Reading *readin
 
 cdef Py_ssize_t clock_and_data(
     const unsigned char *samples, Py_ssize_t count, unsigned char clock_mask, unsigned char data_mask,
-    Py_ssize_t pause, unsigned char *bits, Py_ssize_t *places, Py_ssize_t capacity,
+    unsigned char *bits, Py_ssize_t *places, Py_ssize_t capacity,
 ) noexcept nogil:
-    """Write a bit (data low = 1) and its sample for every falling clock edge; return how many, at most capacity.
-
-    The caller splits them where two places are more than `pause` apart; here pause only merges edges that follow
-    each other at once (a bouncing clock): 0 keeps every edge.
-    """
+    """Write a bit (data low = 1) and its sample for every falling clock edge; return the count."""
     cdef Py_ssize_t k, found = 0
     for k in range(1, count):
         if samples[k - 1] & clock_mask and not samples[k] & clock_mask:
-            if found and k - places[found - 1] < pause:
-                continue
             if found >= capacity:
                 break
             bits[found] = 0 if samples[k] & data_mask else 1
@@ -1149,7 +1172,9 @@ def bits_from_intervals(intervals, *, int candidates=CANDIDATES_MAX):
         workspace_free(&workspace)
 
 
-def clock_and_data_frames(samples, double sample_rate, int clock_mask, int data_mask, double pause=FRAME_PAUSE):
+def clock_and_data_frames(
+    samples, double sample_rate, int clock_mask, int data_mask, double pause=FRAME_PAUSE
+):
     cdef const unsigned char[::1] view = samples
     cdef Py_ssize_t count = view.shape[0], found, k, first = 0
     cdef const unsigned char *start = NULL
@@ -1168,14 +1193,15 @@ def clock_and_data_frames(samples, double sample_rate, int clock_mask, int data_
     try:
         with nogil:
             found = clock_and_data(
-                start, count, <unsigned char>clock_mask, <unsigned char>data_mask, 0, &into[0], places, FRAME_BITS_MAX
+                start, count, <unsigned char>clock_mask, <unsigned char>data_mask,
+                &into[0], places, FRAME_BITS_MAX,
             )
         frames = []
         for k in range(1, found + 1):
             if k == found or (places[k] - places[k - 1]) > pause * sample_rate:
-                frames.append(
-                    BitRun(places[first] / sample_rate, places[k - 1] / sample_rate, (bytes(bits[first:k]),), (0.0,))
-                )
+                begin = places[first] / sample_rate
+                end = places[k - 1] / sample_rate
+                frames.append(BitRun(begin, end, (bytes(bits[first:k]),), (0.0,)))
                 first = k
         return frames
     finally:

@@ -1,11 +1,13 @@
-# The signal stage for other compiled stages. Nothing here takes the GIL or raises: failures are negative results.
+# The signal stage for other compiled stages. Nothing here takes the GIL or raises: failures are negative.
 #
-# Ownership: the caller has a Workspace, zeroed by workspace_init and given to workspace_free in a finally. Every
-# pointer in it, and in a Reading, belongs to the workspace and holds until the next load_*, read or free on it.
-# A workspace is used by one thread at a time; one a batch is enough, it grows to the largest swipe and stays.
+# Ownership: the caller has a Workspace, zeroed by workspace_init and given to workspace_free in a finally.
+# Every pointer in it, and in a Reading, belongs to the workspace and holds until the next load_*, read or free.
+# What is loaded is copied. A workspace is used by one thread at a time; one a batch is enough: it grows to
+# the largest swipe and is used again.
 #
-#   load_samples / load_pcm16 / load_intervals / load_intervals_ns / load_times -> number of runs, or an error below
-#   read(workspace, run, attempt, &reading) -> number of bits, 0 for no reading, ERROR_NO_ATTEMPT past the last one
+#   load_*(workspace, ...) -> number of runs, or an error below; times of intervals come back in their unit
+#   read(workspace, run, attempt, &reading) -> number of bits, 0 for no reading by this attempt, or an error;
+#       attempts 0 .. attempts(workspace) - 1 in the order to try them, each computed when asked for
 
 cdef enum:
     ERROR_MEMORY = -1      # malloc failed; the workspace is still valid
@@ -22,13 +24,6 @@ cdef struct Run:
     Py_ssize_t count       # transitions
     double start           # seconds
     double end
-
-cdef struct Survivor:
-    float cost
-    float cell
-    float trend
-    float half
-    int phase
 
 cdef struct Workspace:
     # Samples; unused after load_intervals and load_times.
@@ -80,13 +75,19 @@ cdef struct Reading:
 
 cdef void workspace_init(Workspace *workspace) noexcept nogil
 cdef void workspace_free(Workspace *workspace) noexcept nogil
-cdef int load_samples(Workspace *workspace, const float *samples, Py_ssize_t count, double rate) noexcept nogil
-cdef int load_pcm16(Workspace *workspace, const unsigned char *pcm, Py_ssize_t count, double rate) noexcept nogil
+cdef int load_samples(
+    Workspace *workspace, const float *samples, Py_ssize_t count, double rate
+) noexcept nogil
+cdef int load_pcm16(
+    Workspace *workspace, const unsigned char *pcm, Py_ssize_t count, double rate
+) noexcept nogil
 cdef int load_intervals(Workspace *workspace, const double *intervals, Py_ssize_t count) noexcept nogil
-cdef int load_intervals_ns(Workspace *workspace, const unsigned int *intervals, Py_ssize_t count) noexcept nogil
+cdef int load_intervals_ns(
+    Workspace *workspace, const unsigned int *intervals, Py_ssize_t count
+) noexcept nogil
 cdef int attempts(const Workspace *workspace) noexcept nogil
 cdef Py_ssize_t read(Workspace *workspace, int run, int attempt, Reading *reading) noexcept nogil
 cdef Py_ssize_t clock_and_data(
     const unsigned char *samples, Py_ssize_t count, unsigned char clock_mask, unsigned char data_mask,
-    Py_ssize_t pause, unsigned char *bits, Py_ssize_t *places, Py_ssize_t capacity,
+    unsigned char *bits, Py_ssize_t *places, Py_ssize_t capacity,
 ) noexcept nogil

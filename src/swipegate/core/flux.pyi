@@ -1,10 +1,10 @@
 """Signal stage of the track core: audio samples or flux times -> bits (F2F, ISO/IEC 7811-2).
 
-Compiled; the signatures for other compiled stages, and who owns what, are in flux.pxd. Every function is free of
-state, works without the GIL, and takes time and memory proportional to its input. Samples may be on any scale; what
-is no number counts as silence.
+Compiled; the signatures for other compiled stages, and who owns what, are in flux.pxd. Every function is free
+of state, works without the GIL, and takes time and memory proportional to its input. Samples may be on any
+scale; what is no number counts as silence.
 
-Thread-safety: all of it.
+Thread-safety: all of it; nothing is shared between calls.
 """
 
 from collections.abc import Iterable
@@ -36,22 +36,23 @@ class BitRun:
         """Different readings, one byte (0 or 1) a bit, in the order in which to try them; at least one."""
     @property
     def jitters(self) -> tuple[float, ...]:
-        """Each candidate's root mean square deviation of the cells from a smooth speed, as a share of a cell."""
+        """Each candidate's RMS deviation of the cells from a smooth speed, as a share of a cell."""
 
 def swipes(samples: Buffer | Iterable[float], sample_rate: float, *, candidates: int = ...) -> list[BitRun]:
     """Return the runs of a mono recording in order, each with at most `candidates` readings.
 
-    Either polarity; runs are split at silence; a run that is noise gives a reading too, which means nothing. Raises
-    ValueError above 16,000,000 samples and outside RATE_MIN to RATE_MAX, TypeError for what are no numbers.
+    Either polarity; runs are split at silence; a run that is noise gives a reading too, which means nothing.
+    Raises ValueError above 16,000,000 samples and outside RATE_MIN to RATE_MAX, TypeError for what are no
+    numbers.
     """
 
 def transitions(samples: Buffer | Iterable[float], sample_rate: float) -> list[tuple[float, int]]:
-    """Return the flux transitions of a mono recording: seconds, and 1 or -1 for the peak's sign. Raises as swipes."""
+    """Return the flux transitions: seconds, and 1 or -1 for the peak's sign. Raises as swipes does."""
 
 def bits_from_intervals(intervals: Iterable[float], *, candidates: int = ...) -> list[BitRun]:
     """Return the runs in the times between flux transitions, in any one unit, which start and end share.
 
-    A run ends where an interval is far longer than those before it. Raises ValueError above 262,143 intervals.
+    A run ends where an interval is far longer than those before. Raises ValueError above 262,143 intervals.
     """
 
 def clock_and_data_frames(
@@ -59,6 +60,6 @@ def clock_and_data_frames(
 ) -> list[BitRun]:
     """Return the frames of a logic capture, one byte a sample: data at each falling clock edge, low = 1.
 
-    A mask selects a line of the byte. Frames are apart by more than `pause` seconds; at most 65,536 bits are read.
-    Raises ValueError for a mask outside 1 to 255 and a sample rate or pause that is not positive.
+    A mask selects a line of the byte. Frames are apart by more than `pause` seconds; at most 65,536 bits are
+    read. Raises ValueError for a mask outside 1 to 255 and a sample rate or pause that is not positive.
     """

@@ -1,7 +1,7 @@
 """Recordings of swipes: files -> raw swipes, recognised by content.
 
-WAV (8 to 32 bit PCM, float; any channels), sigrok captures of clock-and-data readers, MAKStripe flux images, bit
-text, Flipper track text, JSON bit vectors. Raises RecordingError and nothing else for what a file holds.
+WAV (8 to 32 bit PCM, float; any channels), sigrok captures of clock-and-data readers, MAKStripe flux images,
+bit text, Flipper track text, JSON bit vectors. Raises RecordingError and nothing else for what a file holds.
 """
 
 import configparser
@@ -52,7 +52,7 @@ FLUX_TRACKS = {0x10: 1, 0x20: 2, 0x40: 3}
 
 
 class RecordingError(ValueError):
-    """A file that is no recording, or breaks a bound. The text names the file and the reason, never its content."""
+    """A file that is no recording or breaks a bound. Its text has the file's name and the reason, no content."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name}: {reason}")
@@ -110,7 +110,7 @@ class RawSwipe:
 
 
 def read_recording(path: str | Path) -> list[RawSwipe]:
-    """Return the swipes of a file. Raises RecordingError (unreadable, unknown, damaged, too large, no swipe in it)."""
+    """Return a file's swipes. Raises RecordingError: unreadable, unknown, damaged, too large, no swipe."""
     path = Path(path)
     try:
         with path.open("rb") as file:
@@ -430,7 +430,7 @@ def _parse_vectors(text: str, name: str) -> list[RawSwipe]:
 
 
 def _vector(row: object, name: str) -> bytes:
-    """Return a vector's bits, the first one first. The polarity is a remark: the bits stay as they were recorded."""
+    """Return a vector's bits, first one first. The polarity is a remark: bits stay as recorded."""
     if not isinstance(row, dict) or not isinstance(row.get("bytes"), list):
         raise RecordingError(name, "bytes: a list of numbers is needed")
     octets, count = row["bytes"], row.get("bit_count")

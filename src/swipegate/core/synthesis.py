@@ -81,10 +81,10 @@ def intervals_from_bits(
 ) -> list[float]:
     """Return the seconds between flux transitions of F2F-coded bits (ISO/IEC 7811-2).
 
-    A 0 is one interval, a 1 two halves. cell_jitter is the standard deviation of a cell's time, mid_jitter that
-    of the place of a 1's middle transition, both as shares of the cell.
+    A 0 is one interval, a 1 two halves. cell_jitter is the standard deviation of a cell's time, mid_jitter
+    that of the place of a 1's middle transition, both as shares of the cell.
     """
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - the same seed must give the same swipe
     profile = Speed((speed,)) if isinstance(speed, int | float) else speed
     intervals: list[float] = []
     for index, bit in enumerate(bits):
@@ -124,14 +124,15 @@ def samples_from_intervals(
 ) -> "array[float]":
     """Return float32 samples of a head that meets these transitions, pulses of alternating sign.
 
-    cells are the cell times at the transitions, local_cells unless given. damped gives transitions (by index) a factor on their height; a spike is (seconds after the first transition,
-    share of the amplitude, width in samples). Raises ValueError when the signal would exceed MAX_SAMPLES.
+    cells are the cell times at the transitions, local_cells unless given. damped gives transitions (by index)
+    a factor on their height; a spike is (seconds after the first transition, share of the amplitude, width in
+    samples). Raises ValueError when the signal would exceed MAX_SAMPLES.
     """
     shape = signal or Signal()
     length = int((sum(intervals) + 2.0 * shape.lead_seconds) * sample_rate) + 1
     if length > MAX_SAMPLES:
         raise ValueError(f"intervals: {length} samples exceed {MAX_SAMPLES}")
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - the same seed must give the same swipe
     out = (
         [chance.gauss(0.0, shape.noise * shape.amplitude) for _ in range(length)]
         if shape.noise
