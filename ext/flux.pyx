@@ -110,6 +110,7 @@ cdef float TREND_GAIN = 0.02
 cdef float ALIKE = 0.03           # survivors of one phase whose cells differ less are one
 cdef float SIGMA_MIN = 0.035
 cdef float SIGMA_MAX = 0.13
+cdef float JITTER_LIMIT = 0.145   # noise shows 0.15 to 0.16, the worst swipe worth reading 0.12
 cdef float OUTLIER = 0.40         # a cell further off the estimate takes no part in the fit
 cdef float SPIKE_COST = 9.0
 cdef float SPIKE_COST_MIN = 2.5
@@ -130,6 +131,7 @@ cdef extern from "math.h" nogil:
 CANDIDATES_MAX = 8
 RATE_MIN = LEAST_RATE
 RATE_MAX = MOST_RATE
+JITTER_MAX = JITTER_LIMIT
 FRAME_PAUSE = 0.010  # seconds; a clock-and-data bit takes 0.2 to 2 ms
 
 
@@ -998,6 +1000,9 @@ cdef Py_ssize_t read_run(Workspace *ws, Py_ssize_t count, float gain, Reading *r
         reading.jitter = sigma
         find_way(ws, intervals, min(max(sigma, SIGMA_MIN), SIGMA_MAX))
         found = walk(ws, intervals, reading)
+    if reading.jitter > JITTER_LIMIT:
+        reading.count = 0
+        return 0
     reading.bits = ws.bits
     reading.start = ws.run_times[0]
     reading.end = ws.run_times[count - 1]

@@ -160,7 +160,7 @@ def test_the_amplitude_may_follow_the_speed(exponent):
 
 def test_hum_and_offset_are_taken_off():
     samples = swiped()
-    hummed = (v + 3.0 + 0.8 * math.sin(2 * math.pi * 50 * k / RATE) for k, v in enumerate(samples))
+    hummed = (v + 3.0 + 0.6 * math.sin(2 * math.pi * 50 * k / RATE) for k, v in enumerate(samples))
     assert texts(array("f", hummed)) == [TRACK2]
 
 

@@ -6,7 +6,8 @@
 # the largest swipe and is used again.
 #
 #   load_*(workspace, ...) -> number of runs, or an error below; times of intervals come back in their unit
-#   read(workspace, run, attempt, &reading) -> number of bits, 0 for no reading by this attempt, or an error;
+#   read(workspace, run, attempt, &reading) -> number of bits, 0 for no reading by this attempt (reading.jitter
+#       is then 0 for too few transitions, else above JITTER_MAX: the cells are too irregular), or an error;
 #       attempts 0 .. attempts(workspace) - 1 in the order to try them, each computed when asked for
 
 cdef enum:

@@ -16,6 +16,8 @@ CANDIDATES_MAX: Final[int]
 """Readings that a run can have."""
 FRAME_PAUSE: Final[float]
 """Seconds without a clock edge that end a frame."""
+JITTER_MAX: Final[float]
+"""RMS deviation of the cells, share of a cell, above which a run is noise and has no reading."""
 RATE_MIN: Final[float]
 """Least sample rate in Hz."""
 RATE_MAX: Final[float]
@@ -41,7 +43,7 @@ class BitRun:
 def swipes(samples: Buffer | Iterable[float], sample_rate: float, *, candidates: int = ...) -> list[BitRun]:
     """Return the runs of a mono recording in order, each with at most `candidates` readings.
 
-    Either polarity; runs are split at silence; a run that is noise gives a reading too, which means nothing.
+    Either polarity; runs are split at silence; what is too irregular for F2F (JITTER_MAX) is left out.
     Raises ValueError above 16,000,000 samples and outside RATE_MIN to RATE_MAX, TypeError for what are no
     numbers.
     """
