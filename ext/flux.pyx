@@ -104,7 +104,7 @@ cdef float FULL_SIGMA = 0.11      # of the beam, share of a cell
 cdef float HALF_SIGMA = 0.15
 cdef float BEAM_CAP = 9.0         # an outlier costs no more
 cdef float NOISE_COST = 11.0
-cdef float HOPELESS = 25.0        # a reading so much dearer than the best is dropped
+cdef float HOPELESS = 17.0        # a reading so much dearer than the best is dropped
 cdef float RESTART_COST = 16.0
 cdef float TREND_GAIN = 0.02
 cdef float ALIKE = 0.03           # survivors of one phase whose cells differ less are one
@@ -960,8 +960,10 @@ FIRST_BITS[:] = [0, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0]
 SECOND_BITS[:] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1, 0]
 
 
-cdef Py_ssize_t walk(Workspace *ws, Py_ssize_t count, Reading *reading) noexcept nogil:
-    """Turn the way to the last transition into bits and noted cells; return the number of cells."""
+cdef Py_ssize_t walk(
+    Workspace *ws, Py_ssize_t count, Reading *reading, unsigned long long *digest
+) noexcept nogil:
+    """Turn the way to the last transition into bits and noted cells; return the cells, and a digest of the way."""
     cdef Py_ssize_t node = count, steps = 0, found = 0, k
     cdef int move
     cdef int *path = ws.begins + 2 * ws.run_capacity  # there are at most two cells an interval
@@ -973,6 +975,7 @@ cdef Py_ssize_t walk(Workspace *ws, Py_ssize_t count, Reading *reading) noexcept
     for k in range(steps - 1, -1, -1):
         node = path[k]
         move = ws.moves[node]
+        digest[0] = digest[0] * 31 + <unsigned long long>move + 1
         if CELLS[move] == 0:
             continue
         reading.repairs += move > ONE
@@ -989,6 +992,7 @@ cdef Py_ssize_t read_run(Workspace *ws, Py_ssize_t count, float gain, Reading *r
     cdef Py_ssize_t k, found, intervals = count - 1
     cdef float sigma, least
     cdef int _turn
+    cdef unsigned long long path = 0, before
     least = <float>((ws.run_times[count - 1] - ws.run_times[0]) / intervals * 1e-4)
     if not least > 0.0:
         return 0
@@ -999,7 +1003,11 @@ cdef Py_ssize_t read_run(Workspace *ws, Py_ssize_t count, float gain, Reading *r
         sigma = fit_cells(ws, intervals, found)
         reading.jitter = sigma
         find_way(ws, intervals, min(max(sigma, SIGMA_MIN), SIGMA_MAX))
-        found = walk(ws, intervals, reading)
+        before = path
+        path = 0
+        found = walk(ws, intervals, reading, &path)
+        if path == before:  # nothing would change any more
+            break
     if reading.jitter > JITTER_LIMIT:
         reading.count = 0
         return 0
