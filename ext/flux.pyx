@@ -45,6 +45,7 @@ cdef struct Setting:
     float smooth      # half width of the smoothing, share of the rough interval
     float swing       # needed reversal, share of the local peak-to-peak
     float gain        # how fast the cell estimate follows
+    int reach         # cells on either side that fit a cell's time
 
 cdef enum:
     SAMPLE_SETTINGS = 8
@@ -53,19 +54,19 @@ cdef enum:
 cdef Setting[SAMPLE_SETTINGS] FROM_SAMPLES
 cdef Setting[INTERVAL_SETTINGS] FROM_INTERVALS
 FROM_SAMPLES[:] = [
-    Setting(COARSE, 0.0, 0.35, 0.22),
-    Setting(PEAKS, 0.07, 0.30, 0.22),
-    Setting(PEAKS, 0.15, 0.35, 0.12),
-    Setting(LEVELS, 0.07, 0.30, 0.22),
-    Setting(PEAKS, 0.05, 0.12, 0.22),
-    Setting(EDGES, 0.10, 0.30, 0.22),
-    Setting(COARSE, 0.0, 0.35, 0.10),
-    Setting(SWIFT, 0.0, 0.30, 0.22),
+    Setting(COARSE, 0.0, 0.35, 0.22, 8),
+    Setting(PEAKS, 0.07, 0.30, 0.22, 8),
+    Setting(PEAKS, 0.15, 0.35, 0.12, 16),
+    Setting(LEVELS, 0.07, 0.30, 0.22, 8),
+    Setting(PEAKS, 0.05, 0.12, 0.22, 8),
+    Setting(EDGES, 0.10, 0.30, 0.22, 8),
+    Setting(COARSE, 0.0, 0.35, 0.10, 16),
+    Setting(SWIFT, 0.0, 0.30, 0.22, 8),
 ]
 FROM_INTERVALS[:] = [
-    Setting(COARSE, 0.0, 0.0, 0.22),
-    Setting(COARSE, 0.0, 0.0, 0.12),
-    Setting(COARSE, 0.0, 0.0, 0.35),
+    Setting(COARSE, 0.0, 0.0, 0.22, 8),
+    Setting(COARSE, 0.0, 0.0, 0.12, 16),
+    Setting(COARSE, 0.0, 0.0, 0.35, 5),
 ]
 
 # ---- cells
@@ -73,7 +74,6 @@ FROM_INTERVALS[:] = [
 cdef enum:
     BEAM = 10                     # survivors an interval
     NOISE_PARENTS = 2             # only so many of the best survivors may pass over an interval
-    SMOOTH_REACH = 8              # cells on either side that fit a cell's time
     ROUNDS = 3                    # of fitting the cell times and reading again
 
 cdef enum Action:                 # what the beam made of an interval
@@ -109,7 +109,7 @@ cdef float RESTART_COST = 16.0
 cdef float TREND_GAIN = 0.02
 cdef float ALIKE = 0.03           # survivors of one phase whose cells differ less are one
 cdef float SIGMA_MIN = 0.035
-cdef float SIGMA_MAX = 0.13
+cdef float SIGMA_MAX = 0.16
 cdef float JITTER_LIMIT = 0.145   # noise shows 0.15 to 0.16, the worst swipe worth reading 0.12
 cdef float OUTLIER = 0.40         # a cell further off the estimate takes no part in the fit
 cdef float SPIKE_COST = 9.0
@@ -816,21 +816,21 @@ cdef inline Py_ssize_t note_cell(
     return found
 
 
-cdef float fit_cells(Workspace *ws, Py_ssize_t count, Py_ssize_t found) noexcept nogil:
+cdef float fit_cells(Workspace *ws, Py_ssize_t count, Py_ssize_t found, int reach) noexcept nogil:
     """Smooth the noted cells into cells[0:count] by local straight lines; return their RMS deviation."""
     cdef Py_ssize_t c, j, low, high, k = 0, until
     cdef float weight, x, y, s0, s1, s2, y0, y1, det, value, guess, squares = 0.0, off
     cdef Py_ssize_t inliers = 0
     for c in range(found):
-        low = max(<Py_ssize_t>0, c - SMOOTH_REACH)
-        high = min(found, c + SMOOTH_REACH + 1)
+        low = max(<Py_ssize_t>0, c - reach)
+        high = min(found, c + reach + 1)
         guess = ws.cells[ws.begins[c]]
         s0 = s1 = s2 = y0 = y1 = 0.0
         for j in range(low, high):
             y = ws.spans[j]
             if fabsf(y - guess) > OUTLIER * guess:
                 continue
-            weight = SMOOTH_REACH + 1 - (c - j if c > j else j - c)
+            weight = reach + 1 - (c - j if c > j else j - c)
             x = <float>(j - c)
             s0 += weight
             s1 += weight * x
@@ -987,7 +987,9 @@ cdef Py_ssize_t walk(
     return found
 
 
-cdef Py_ssize_t read_run(Workspace *ws, Py_ssize_t count, float gain, Reading *reading) noexcept nogil:
+cdef Py_ssize_t read_run(
+    Workspace *ws, Py_ssize_t count, const Setting *setting, Reading *reading
+) noexcept nogil:
     """Read the count transitions in run_times; return the number of bits."""
     cdef Py_ssize_t k, found, intervals = count - 1
     cdef float sigma, least
@@ -998,9 +1000,9 @@ cdef Py_ssize_t read_run(Workspace *ws, Py_ssize_t count, float gain, Reading *r
         return 0
     for k in range(intervals):
         ws.intervals[k] = max(<float>(ws.run_times[k + 1] - ws.run_times[k]), least)
-    found = track_cells(ws, intervals, gain)
+    found = track_cells(ws, intervals, setting.gain)
     for _turn in range(ROUNDS):
-        sigma = fit_cells(ws, intervals, found)
+        sigma = fit_cells(ws, intervals, found, setting.reach)
         reading.jitter = sigma
         find_way(ws, intervals, min(max(sigma, SIGMA_MIN), SIGMA_MAX))
         before = path
@@ -1046,7 +1048,7 @@ cdef Py_ssize_t read(Workspace *workspace, int run, int attempt, Reading *readin
     if count < RUN_TRANSITIONS_MIN:
         return 0
     weigh(workspace, count, workspace.samples > 0)
-    return read_run(workspace, count, setting.gain, reading)
+    return read_run(workspace, count, setting, reading)
 
 
 # ---- clock and data
