@@ -12,8 +12,9 @@ from array import array
 from dataclasses import dataclass
 from pathlib import Path
 
-from swipegate.core import flux, synthesis
 from tests.core import characters
+
+from swipegate.core import flux, synthesis
 
 PROFILES = Path(__file__).parent.parent / "tests" / "recordings" / "real_swipe_profiles.json"
 SAMPLE_RATE = 44_100

@@ -110,7 +110,7 @@ cdef float TREND_GAIN = 0.02
 cdef float ALIKE = 0.03           # survivors of one phase whose cells differ less are one
 cdef float SIGMA_MIN = 0.035
 cdef float SIGMA_MAX = 0.16
-cdef float JITTER_LIMIT = 0.145   # noise shows 0.15 to 0.16, the worst swipe worth reading 0.12
+JITTER_LIMIT = 0.145          # noise shows 0.15 to 0.16, the worst swipe worth reading 0.12
 cdef float OUTLIER = 0.40         # a cell further off the estimate takes no part in the fit
 cdef float SPIKE_COST = 9.0
 cdef float SPIKE_COST_MIN = 2.5
@@ -963,7 +963,7 @@ SECOND_BITS[:] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1, 0]
 cdef Py_ssize_t walk(
     Workspace *ws, Py_ssize_t count, Reading *reading, unsigned long long *digest
 ) noexcept nogil:
-    """Turn the way to the last transition into bits and noted cells; return the cells, and a digest of the way."""
+    """Turn the way to the last transition into bits and noted cells; return the cells, digest the way."""
     cdef Py_ssize_t node = count, steps = 0, found = 0, k
     cdef int move
     cdef int *path = ws.begins + 2 * ws.run_capacity  # there are at most two cells an interval

@@ -41,10 +41,14 @@ def profile_speed(index: int, scale: float = 1.0) -> synthesis.Speed:
 def swiped(text=TRACK2, *, rate=RATE, speed=None, jitter=0.02, seed=1, leading=24, **shape) -> "array[float]":
     bits = characters.encode(text, leading)
     speed = speed or profile_speed(0)
-    intervals = synthesis.intervals_from_bits(bits, speed, cell_jitter=jitter, mid_jitter=jitter / 3, seed=seed)
+    intervals = synthesis.intervals_from_bits(
+        bits, speed, cell_jitter=jitter, mid_jitter=jitter / 3, seed=seed
+    )
     cells = synthesis.cells_of_bits(bits, speed)
     shape = {"noise": 0.01, **shape}
-    return synthesis.samples_from_intervals(intervals, rate, synthesis.Signal(**shape), seed=seed, cells=cells)
+    return synthesis.samples_from_intervals(
+        intervals, rate, synthesis.Signal(**shape), seed=seed, cells=cells
+    )
 
 
 def texts(samples, rate=RATE) -> list[str]:
@@ -63,7 +67,9 @@ def texts(samples, rate=RATE) -> list[str]:
 def test_slowly_changing_cells_read_as_the_standard_says(bits, cell, drift):
     bits = [0] * 8 + bits + [0] * 8
     cells = [cell * (1.0 + drift) ** index for index in range(len(bits))]
-    intervals = [part for bit, now in zip(bits, cells, strict=True) for part in ([now / 2] * 2 if bit else [now])]
+    intervals = [
+        part for bit, now in zip(bits, cells, strict=True) for part in ([now / 2] * 2 if bit else [now])
+    ]
     assert reference.bits_from_intervals(intervals) == bits
     assert compiled(intervals) == bits
 
@@ -74,7 +80,9 @@ def test_all_zeros_read_as_zeros(read_intervals):
 
 @pytest.mark.parametrize("text", [TRACK1, TRACK2])
 def test_a_text_survives_the_round_trip(read_intervals, text):
-    intervals = synthesis.intervals_from_bits(characters.encode(text), 0.001, cell_jitter=0.01, mid_jitter=0.01)
+    intervals = synthesis.intervals_from_bits(
+        characters.encode(text), 0.001, cell_jitter=0.01, mid_jitter=0.01
+    )
     assert characters.decode(read_intervals(intervals)) == text
 
 
@@ -122,7 +130,9 @@ def test_two_extra_transitions_are_taken_for_a_spike(place, share):
     seed=st.integers(0, 2**32),
     profile=st.integers(0, 2),
     scale=st.floats(0.7, 1.5),
-    text=st.sampled_from([TRACK2, ";98949188?", ";011234567890123445=724724100000000000030012340202000990103?"]),
+    text=st.sampled_from(
+        [TRACK2, ";98949188?", ";011234567890123445=724724100000000000030012340202000990103?"]
+    ),
     inverted=st.booleans(),
 )
 def test_hand_swipes_are_read(seed, profile, scale, text, inverted):
@@ -208,7 +218,9 @@ def test_candidates_are_limited_and_differ():
 
 def test_jitter_is_measured():
     for jitter in (0.02, 0.06):
-        intervals = synthesis.intervals_from_bits(characters.encode(TRACK1), 0.001, cell_jitter=jitter, seed=5)
+        intervals = synthesis.intervals_from_bits(
+            characters.encode(TRACK1), 0.001, cell_jitter=jitter, seed=5
+        )
         (run,) = flux.bits_from_intervals(intervals)
         assert run.jitters[0] == pytest.approx(jitter, rel=0.3)
 
@@ -315,7 +327,9 @@ def test_a_capture_without_end_is_cut():
     assert len(frame.candidates[0]) == 65_536
 
 
-@pytest.mark.parametrize("arguments", [(0.0, 2, 1), (1e6, 0, 1), (1e6, 2, 256), (math.nan, 2, 1), (1e6, 2, 1, 0.0)])
+@pytest.mark.parametrize(
+    "arguments", [(0.0, 2, 1), (1e6, 0, 1), (1e6, 2, 256), (math.nan, 2, 1), (1e6, 2, 1, 0.0)]
+)
 def test_a_capture_with_wrong_parameters_is_refused(arguments):
     with pytest.raises(ValueError, match="must"):
         flux.clock_and_data_frames(b"\x00\x02", *arguments)

@@ -23,7 +23,9 @@ def riff(body: bytes, *, tag=1, channels=1, rate=RATE, width=16, extra=b"") -> b
     frame = channels * width // 8
     layout = struct.pack("<HHIIHH", tag, channels, rate, rate * frame, frame, width) + extra
     chunks = b"LIST" + struct.pack("<I", 3) + b"odd\0"
-    chunks += b"fmt " + struct.pack("<I", len(layout)) + layout + b"data" + struct.pack("<I", len(body)) + body
+    chunks += (
+        b"fmt " + struct.pack("<I", len(layout)) + layout + b"data" + struct.pack("<I", len(body)) + body
+    )
     return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
 
 
@@ -42,7 +44,9 @@ def interleave(*channels) -> "array[float]":
 
 
 def texts(swipes) -> list[list[str | None]]:
-    return [[track.text or characters.first(track.candidates()) for track in swipe.tracks] for swipe in swipes]
+    return [
+        [track.text or characters.first(track.candidates()) for track in swipe.tracks] for swipe in swipes
+    ]
 
 
 def sigrok(logic: bytes, *, rate="10 kHz", probes=("D0", "D1"), parts=1, **settings_) -> bytes:
@@ -215,7 +219,10 @@ def test_bit_text_is_read_line_by_line():
 @pytest.mark.parametrize(
     ("text", "tracks"),
     [
-        ("Filetype: Flipper Mag device\nVersion: 1\nTrack 1: %A?\nTrack 2: ;1=2?\nTrack 3: \n", [(1, "%A?"), (2, ";1=2?")]),
+        (
+            "Filetype: Flipper Mag device\nVersion: 1\nTrack 1: %A?\nTrack 2: ;1=2?\nTrack 3: \n",
+            [(1, "%A?"), (2, ";1=2?")],
+        ),
         ('Filetype: Flipper Mag device\nVersion: 1\nData: "%A?;1=2?"\n', [(0, "%A?;1=2?")]),
         ('Data:";1=2?"\r\n', [(0, ";1=2?")]),
     ],
@@ -258,7 +265,9 @@ def test_a_vector_that_is_none_names_its_field(row):
 # Files that are none
 
 
-@pytest.mark.parametrize("data", [b"", b"\0", b"hello", b"[", b"[" * 100_000, b"\xff\xfe", b"PK\x03\x04", b"[]", b"  \n"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\0", b"hello", b"[", b"[" * 100_000, b"\xff\xfe", b"PK\x03\x04", b"[]", b"  \n"]
+)
 def test_what_is_no_recording_is_refused(data):
     with pytest.raises(RecordingError, match=r"^here: "):
         parse_recording(data, "here")

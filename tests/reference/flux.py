@@ -1,7 +1,7 @@
-"""F2F decoding as ISO/IEC 7811-2 defines it, slow and plain: the executable specification of the signal stage.
+"""F2F decoding as ISO/IEC 7811-2 defines it, slow and plain: the signal stage's specification.
 
-A transition at every cell boundary, one more in the middle of a cell that holds a 1. It reads clean flux times whose
-cells change slowly; where it reads at all, the compiled stage must read the same.
+A transition at every cell boundary, one more in the middle of a cell that holds a 1. It reads clean flux
+times whose cells change slowly; where it reads at all, the compiled stage must read the same.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ LONGEST_HALF = 0.75
 
 
 def bits_from_intervals(intervals: Sequence[float]) -> list[int]:
-    """Return the bits; the first interval must be a whole cell, a clocking 0. Raises ValueError for half a 1."""
+    """Return the bits; the first interval must be a clocking 0. Raises ValueError for half a 1."""
     bits: list[int] = []
     cell = intervals[0]
     index = 0

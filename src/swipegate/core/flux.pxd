@@ -1,14 +1,14 @@
 # The signal stage for other compiled stages. Nothing here takes the GIL or raises: failures are negative.
 #
 # Ownership: the caller has a Workspace, zeroed by workspace_init and given to workspace_free in a finally.
-# Every pointer in it, and in a Reading, belongs to the workspace and holds until the next load_*, read or free.
-# What is loaded is copied. A workspace is used by one thread at a time; one a batch is enough: it grows to
-# the largest swipe and is used again.
+# Every pointer in it, and in a Reading, belongs to the workspace and holds until the next load_*, read or
+# workspace_free on it. What is loaded is copied. A workspace is used by one thread at a time; one a batch is
+# enough: it grows to the largest swipe and is used again.
 #
-#   load_*(workspace, ...) -> number of runs, or an error below; times of intervals come back in their unit
-#   read(workspace, run, attempt, &reading) -> number of bits, 0 for no reading by this attempt (reading.jitter
-#       is then 0 for too few transitions, else above JITTER_MAX: the cells are too irregular), or an error;
-#       attempts 0 .. attempts(workspace) - 1 in the order to try them, each computed when asked for
+#   load_*(workspace, ...) -> number of runs, or an error below; times of load_intervals come back in its unit
+#   read(workspace, run, attempt, &reading) -> number of bits, or an error, or 0 for no reading by this
+#       attempt: too few transitions (jitter is 0) or cells too irregular (jitter is above JITTER_LIMIT). Attempts
+#       0 .. attempts(workspace) - 1 in the order in which to try them; each is computed when it is asked for.
 
 cdef enum:
     ERROR_MEMORY = -1      # malloc failed; the workspace is still valid
@@ -18,6 +18,8 @@ cdef enum:
 
 cdef enum:
     RUNS = 64              # runs of flux kept of one recording
+
+cdef float JITTER_LIMIT    # share of a cell; set when the module is imported
 
 cdef struct Run:
     # One unbroken run of transitions, usually one swipe.

@@ -52,7 +52,7 @@ FLUX_TRACKS = {0x10: 1, 0x20: 2, 0x40: 3}
 
 
 class RecordingError(ValueError):
-    """A file that is no recording or breaks a bound. Its text has the file's name and the reason, no content."""
+    """A file that is no recording or breaks a bound. Its text names file and reason, never the content."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name}: {reason}")
@@ -81,9 +81,9 @@ class RawTrack:
         if self.bits is not None:
             return (self.bits,)
         if self.samples is not None:
-            return _longest(flux.swipes(self.samples, self.sample_rate))
+            return _longest_first(flux.swipes(self.samples, self.sample_rate))
         if self.intervals is not None:
-            return _longest(flux.bits_from_intervals(self.intervals))
+            return _longest_first(flux.bits_from_intervals(self.intervals))
         return ()
 
     def pcm16(self) -> bytes:
@@ -155,10 +155,10 @@ def _parse(data: bytes, name: str) -> list[RawSwipe]:
     raise RecordingError(name, "no known kind of recording")
 
 
-def _longest(runs: Sequence[flux.BitRun]) -> tuple[bytes, ...]:
-    """Return the readings of the run with the most bits."""
-    best = max(runs, key=lambda run: len(run.candidates[0]), default=None)
-    return best.candidates if best else ()
+def _longest_first(runs: Sequence[flux.BitRun]) -> tuple[bytes, ...]:
+    """Return the readings of all runs, those of the run with the most bits first."""
+    ordered = sorted(runs, key=lambda run: -len(run.candidates[0]))
+    return tuple(bits for run in ordered for bits in run.candidates)
 
 
 # WAV
