@@ -6,9 +6,9 @@
 # enough: it grows to the largest swipe and is used again.
 #
 #   load_*(workspace, ...) -> number of runs, or an error below; times of load_intervals come back in its unit
-#   read(workspace, run, attempt, &reading) -> number of bits, or an error, or 0 for no reading by this
-#       attempt: too few transitions (jitter is 0) or cells too irregular (jitter is above JITTER_LIMIT). Attempts
-#       0 .. attempts(workspace) - 1 in the order in which to try them; each is computed when it is asked for.
+#   read(workspace, run, attempt, &reading) -> number of bits, or an error, or 0 for no reading by this attempt:
+#       either too few transitions (jitter is 0) or too irregular cells (jitter is above JITTER_LIMIT).
+#       Attempts are 0 .. attempts(workspace) - 1 in the order to try them, each computed when asked for.
 
 cdef enum:
     ERROR_MEMORY = -1      # malloc failed; the workspace is still valid
