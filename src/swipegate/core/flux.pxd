@@ -6,7 +6,7 @@
 # enough: it grows to the largest swipe and is used again.
 #
 #   load_*(workspace, ...) -> number of runs, or an error below; times of load_intervals come back in its unit
-#   read(workspace, run, attempt, &reading) -> number of bits, or an error, or 0 for no reading by this attempt:
+#   read(workspace, run, attempt, &reading) -> number of bits, or an error, or 0 for no reading by it:
 #       either too few transitions (jitter is 0) or too irregular cells (jitter is above JITTER_LIMIT).
 #       Attempts are 0 .. attempts(workspace) - 1 in the order to try them, each computed when asked for.
 
