@@ -1,4 +1,4 @@
-"""Simulated readers on real pseudo-terminals and sockets, and the proof that nothing of them is left behind."""
+"""Simulated readers on real pseudo-terminals and sockets, and the proof that nothing of them is left."""
 
 import os
 import threading

@@ -121,11 +121,10 @@ def test_any_bytes_are_a_block_or_refused(data: bytes, raw: bool, headed: bool) 
     head = bytes.fromhex("1b731b01") if headed else b""
     try:
         block = parse_block(head + data, raw=raw)
-    except BlockError as error:
-        assert data.hex() not in str(error) or not data
-    else:
-        assert len(block.fields) == 3
-        assert all(len(field.data) <= FIELD_BYTES_MAX for field in block.fields)
+    except BlockError:
+        return
+    assert len(block.fields) == 3
+    assert all(len(field.data) <= FIELD_BYTES_MAX for field in block.fields)
 
 
 @given(st.lists(st.binary(max_size=FIELD_BYTES_MAX), min_size=3, max_size=3), st.sampled_from(Status))

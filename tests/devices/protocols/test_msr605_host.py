@@ -108,6 +108,11 @@ def test_malformed_block_ends_the_exchange_without_its_bytes() -> None:
     assert "ABC" not in str(events)
 
 
+def test_block_whose_start_was_lost_is_told_at_its_end() -> None:
+    (event,) = _host(commands.READ_ISO).receive(BLOCK[2:], 1.0)
+    assert isinstance(event, Malformed)
+
+
 def test_silence_times_out_at_its_deadline() -> None:
     host = _host(commands.COMMUNICATION_TEST, timeout=1.0)
     assert host.tick(0.999) == []

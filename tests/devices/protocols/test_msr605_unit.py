@@ -30,7 +30,9 @@ EVERY = [
 def test_what_a_host_builds_a_unit_understands(command: Command, size: int) -> None:
     unit = Msr605Unit()
     frame = command.frame + commands.RESET.frame
-    events = [e for start in range(0, len(frame), size) for e in unit.receive(frame[start : start + size], 0.0)]
+    events = [
+        e for start in range(0, len(frame), size) for e in unit.receive(frame[start : start + size], 0.0)
+    ]
     received, reset = events
     assert isinstance(received, CommandReceived)
     assert received.command.code is command.code

@@ -88,6 +88,11 @@ class Msr605Simulator(Simulator):
         with self._arming:
             return self._arming.wait_for(lambda: self._armed_for is not None, timeout)
 
+    def wait_until_idle(self, timeout: float) -> bool:
+        """Wait until the unit waits for no card; for other threads than the event loop's."""
+        with self._arming:
+            return self._arming.wait_for(lambda: self._armed_for is None, timeout)
+
     @property
     def armed(self) -> bool:
         """Whether the unit waits for a card."""

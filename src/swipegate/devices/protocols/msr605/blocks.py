@@ -266,9 +266,7 @@ def build_raw_block(fields: list[bytes], status: int | None = None) -> bytes:
     """A raw block of three fields of at most 255 bytes each."""
     for number, field in enumerate(fields, start=1):
         if len(field) > FIELD_BYTES_MAX:
-            raise ValueError(
-                f"track{number}: {len(field)} bytes are over the {FIELD_BYTES_MAX} of a raw field"
-            )
+            raise ValueError(f"track{number}: {len(field)} bytes are over the {FIELD_BYTES_MAX} of a field")
     return _frame([bytes((len(field),)) + field for field in fields], status)
 
 

@@ -70,9 +70,7 @@ class ReportUnpacker:
         if length > len(report) - 1:
             raise ReportError(f"the report declares {length} bytes and has {len(report) - 1}")
         if bool(head & FIRST) == self._started:
-            raise ReportError(
-                "a first report in a message" if self._started else "a report without a first"
-            )
+            raise ReportError("a first report in a message" if self._started else "a report without a first")
         if len(self._message) + length > MESSAGE_BYTES_MAX:
             raise ReportError(f"a message of over {MESSAGE_BYTES_MAX} bytes")
         self._message += report[1 : 1 + length]

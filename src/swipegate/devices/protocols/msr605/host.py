@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from swipegate.devices.protocols.base import Protocol
 from swipegate.devices.protocols.msr605.blocks import (
     BLOCK_START,
+    END,
     ESC,
     STATUSES,
     Block,
@@ -35,6 +36,7 @@ def _place(*values: int) -> Place:
 
 _STATUS = [(_place(ESC), Place(STATUSES))]
 _REFUSAL = (_place(ESC), _REFUSED)
+_BLOCK_END = (_place(END[0]), _place(END[1]), _place(ESC), Place(STATUSES))
 # Replies by command. What is not here answers with a status.
 _REPLIES: dict[Code, list[tuple[Place, ...]]] = {
     Code.COMMUNICATION_TEST: [(_place(ESC), _place(0x79))],
@@ -108,6 +110,7 @@ class Msr605Host(Protocol[HostEvent]):
         self._pending = bytearray()
         self._parser: BlockParser | None = None
         self._noise = 0
+        self._tail: tuple[int, ...] = ()
         self._deadline = 0.0
         self._block_end = 0.0
 
@@ -152,11 +155,16 @@ class Msr605Host(Protocol[HostEvent]):
         self._pending.clear()
         self._command = None
         self._noise = 0
+        self._tail = ()
 
     def _take_reply_byte(self, byte: int, now: float, events: list[HostEvent]) -> None:
         assert self._command is not None
         patterns = _REPLIES.get(self._command.code, _STATUS)
         self._pending.append(byte)
+        if self._command.code in READS and self._ends_lost_block(byte):
+            events.append(Malformed(self._exchange, "the end of a block whose start was lost"))
+            self.wipe()
+            return
         while self._pending and not any(_begins(pattern, self._pending) for pattern in patterns):
             self._pending.pop(0)
             self._noise += 1
@@ -167,6 +175,11 @@ class Msr605Host(Protocol[HostEvent]):
             len(pattern) == len(self._pending) for pattern in patterns if _begins(pattern, self._pending)
         ):
             self._take_reply(now, events)
+
+    def _ends_lost_block(self, byte: int) -> bool:
+        """Whether `3F 1C 1B status` has come where a block should begin: the card must pass again."""
+        self._tail = (*self._tail, byte)[-len(_BLOCK_END) :]
+        return len(self._tail) == len(_BLOCK_END) and all(map(frozenset.__contains__, _BLOCK_END, self._tail))
 
     def _take_reply(self, now: float, events: list[HostEvent]) -> None:
         assert self._command is not None
