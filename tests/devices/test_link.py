@@ -5,7 +5,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,12 +21,15 @@ class Chunks(Protocol[bytes]):
 
     def __init__(self) -> None:
         self.threads: set[int] = set()
+        self.received = 0
         self.wiped = 0
+        self.discarded: list[bytes] = []
         self.quiet = False
 
     def receive(self, data: bytes, now: float) -> list[bytes]:
         assert abs(now - time.monotonic()) < 1.0
         self.threads.add(threading.get_ident())
+        self.received += len(data)
         return [] if self.quiet else [data]
 
     def tick(self, now: float) -> list[bytes]:
@@ -33,6 +37,9 @@ class Chunks(Protocol[bytes]):
 
     def wipe(self) -> None:
         self.wiped += 1
+
+    def discard(self, event: bytes) -> None:
+        self.discarded.append(event)
 
 
 class Pty:
@@ -64,6 +71,16 @@ async def link(pty: Pty) -> AsyncIterator[Link[bytes]]:
     await link.open(2.0)
     yield link
     await link.close()
+
+
+def _wait_for(blocker: threading.Event) -> Callable[[float], bytes]:
+    """A job that keeps the owner thread busy."""
+
+    def build(now: float) -> bytes:
+        blocker.wait(2.0)
+        return b""
+
+    return build
 
 
 async def _read_events(link: Link[bytes], size: int) -> bytes:
@@ -104,19 +121,31 @@ async def test_write_is_not_held_up_by_a_read_that_waits(pty: Pty, link: Link[by
 
 
 async def test_what_came_before_a_request_is_taken_before_it(pty: Pty, link: Link[bytes]) -> None:
-    order: list[str] = []
     protocol = link._protocol
     assert isinstance(protocol, Chunks)
     blocker = threading.Event()
-    link.post(lambda now: b"" if blocker.wait(1.0) else b"")
-    sending = asyncio.create_task(link.send(lambda now: order.append("request") or b"x"))  # type: ignore[func-returns-value]
-    await asyncio.sleep(0.02)
-    receive = protocol.receive
-    protocol.receive = lambda data, now: [order.append("stale")] and receive(data, now)  # type: ignore
+    taken_before: list[int] = []
+
+    def build(now: float) -> bytes:
+        taken_before.append(protocol.received)
+        return b"x"
+
+    link.post(_wait_for(blocker))
+    sending = asyncio.create_task(link.send(build))
+    await asyncio.sleep(0.05)
     os.write(pty.master, b"stale")
     blocker.set()
     await sending
-    assert order == ["stale", "request"]
+    assert taken_before == [5]
+
+
+async def test_events_that_nobody_takes_are_discarded_at_the_close(pty: Pty, link: Link[bytes]) -> None:
+    protocol = link._protocol
+    assert isinstance(protocol, Chunks)
+    os.write(pty.master, b"card")
+    await asyncio.sleep(0.1)
+    await link.close()
+    assert b"".join(protocol.discarded) == b"card"
 
 
 async def test_missing_port_is_port_open() -> None:
@@ -248,11 +277,12 @@ async def test_events_that_nobody_takes_are_bounded(link: Link[bytes]) -> None:
 
 async def test_jobs_that_wait_are_bounded(link: Link[bytes]) -> None:
     blocker = threading.Event()
-    link.post(lambda now: b"" if blocker.wait(2.0) else b"")
+    link.post(_wait_for(blocker))
     await asyncio.sleep(0.05)
+    for _ in range(JOBS_MAX):
+        link.post(lambda now: b"")
     with pytest.raises(DeviceError, match=f"over {JOBS_MAX} jobs"):
-        for _ in range(JOBS_MAX + 1):
-            link.post(lambda now: b"")
+        link.post(lambda now: b"")
     blocker.set()
 
 
@@ -290,12 +320,13 @@ async def test_cancelled_open_leaves_nothing(monkeypatch: pytest.MonkeyPatch, pt
 
 
 def test_closed_loop_ends_the_thread(pty: Pty) -> None:
+    """The fixture `nothing_leaks` sees to it."""
+
     async def open_and_leave() -> None:
         link = Link(pty.path, LineSettings(), Chunks())
         await link.open(2.0)
 
     asyncio.run(open_and_leave())
-    os.write(pty.master, b"x")  # the thread finds nobody to tell, and ends; `nothing_leaks` watches
 
 
 async def test_socket_peer_that_goes_is_a_lost_link() -> None:
@@ -309,7 +340,7 @@ async def test_socket_peer_that_goes_is_a_lost_link() -> None:
         await link.close()
 
 
-async def test_spy_port_needs_leave_to_write_card_data(tmp_path: object, pty: Pty) -> None:
+async def test_spy_port_needs_leave_to_write_card_data(tmp_path: Path, pty: Pty) -> None:
     url = f"spy://{pty.path}?file={tmp_path}/trace"
     with pytest.raises(SettingsError, match="trace_card_data"):
         Link(url, LineSettings(), Chunks())

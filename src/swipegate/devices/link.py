@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -207,6 +208,9 @@ class Link(Generic[E]):
             logger.warning("port %s is stuck in the operating system; its thread is left", self.url)
             return
         self._thread.join(within)
+        while not self._events.empty():
+            if (event := self._events.get_nowait()) is not None:
+                self._protocol.discard(event)
 
     def _raise_if_lost(self) -> None:
         if self._failure is not None:
@@ -296,9 +300,10 @@ class Link(Generic[E]):
             self._tell(self._on_finished, failure)
 
     def _serve(self, port: _Port) -> None:
-        while not (self._closing.is_set() and self._jobs.empty()):
+        while not (self._closing.is_set() and self._jobs.empty()) and not self._loop.is_closed():
             with contextlib.suppress(queue.Empty):
-                self._do(port, self._jobs.get_nowait())
+                for _ in range(JOBS_MAX):
+                    self._do(port, self._jobs.get_nowait())
             self._take_slice(port)
 
     def _do(self, port: _Port, job: _Job) -> None:
@@ -366,13 +371,14 @@ def _open_port(url: str, line: LineSettings) -> _Port:
 
 
 def _close_port(port: _Port) -> None:
-    # A socket:// port whose peer is gone forgets its socket without closing it.
-    leftover = getattr(port, "_socket", None)
-    with contextlib.suppress(*PORT_GONE):
-        port.close()
-    if leftover is not None:
-        with contextlib.suppress(*PORT_GONE):
-            leftover.close()
+    # A socket:// port whose peer is gone forgets its socket without closing it, and spy:// never closes its
+    # file.
+    trace = getattr(getattr(port, "formatter", None), "output", None)
+    leftovers = [getattr(port, "_socket", None), None if trace is sys.stderr else trace]
+    for end in (port, *leftovers):
+        if end is not None:
+            with contextlib.suppress(*PORT_GONE):
+                end.close()
 
 
 def _explain(url: str, error: BaseException) -> str:

@@ -43,7 +43,7 @@ def test_driver_of_another_package_is_found_and_cannot_take_a_built_in_name() ->
     [("broken", "cannot be loaded"), ("function", "is no CardReader"), ("absent", "is none of broken, ")],
 )
 def test_driver_that_cannot_be_had_is_told(name: str, problem: str) -> None:
-    with pytest.raises(SettingsError, match=f"^driver: .*{problem}"):
+    with pytest.raises(SettingsError, match=rf"^driver: .*{problem}"):
         find_driver(name)
 
 
@@ -51,5 +51,5 @@ async def test_reader_is_made_by_name_and_settings() -> None:
     reader = create_reader("msr605", "socket://127.0.0.1:1", {"mode": "raw", "tracks": [2]})
     assert isinstance(reader, Msr605Reader)
     await reader.close()
-    with pytest.raises(SettingsError, match="^mode: "):
+    with pytest.raises(SettingsError, match=r"^mode: "):
         create_reader("msr605", "socket://127.0.0.1:1", {"mode": "x"})

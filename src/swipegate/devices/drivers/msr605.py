@@ -226,6 +226,8 @@ class Msr605Reader(CardReader):
                 raise ReadCancelled
             if time.monotonic() >= deadline:
                 raise ReadExpired
+            # A unit acknowledges no read: its answer to the test must do, and from here on it may hold a
+            # card's data.
             on_state(ReadState.DISPATCHED)
             command = commands.READ_RAW if self._settings.mode == "raw" else commands.READ_ISO
             read.armed = True
@@ -330,8 +332,7 @@ class Msr605Reader(CardReader):
             event = await self._link.next_event(within)
             if event.exchange == self._exchange:
                 return event
-            if isinstance(event, BlockRead):
-                event.block.wipe()
+            self._protocol.discard(event)
 
 
 # The longest that disarming can take: two attempts at the communication test, three resets.

@@ -23,3 +23,7 @@ class Protocol(ABC, Generic[E]):
     @abstractmethod
     def wipe(self) -> None:
         """Forget the exchange under way and zero every buffer."""
+
+    @abstractmethod
+    def discard(self, event: E) -> None:
+        """Zero the track data of an event that nobody takes."""

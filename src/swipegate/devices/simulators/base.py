@@ -180,8 +180,8 @@ class Simulator(ABC):
         while self._outbox and self._outbox[0][0] <= now:
             _, _, piece = heapq.heappop(self._outbox)
             if piece is HANG_UP:
-                self._go_dark()
-                self._wire.listen_again()
+                self._outbox.clear()
+                self._wire.hang_up()
                 self._power_on()
             else:
                 self._wire.send(piece)
@@ -199,8 +199,8 @@ class _Wire(ABC):
     def unplug(self) -> None: ...
 
     @abstractmethod
-    def listen_again(self) -> None:
-        """After a hang-up, take the next caller where the kind of line allows it."""
+    def hang_up(self) -> None:
+        """Cut the line, and be there for the next caller where the kind of line allows it."""
 
     @abstractmethod
     def forget(self) -> None:
@@ -229,11 +229,12 @@ class _PtyWire(_Wire):
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
-        name = os.ttyname(self._slave)
+        self.url = os.ttyname(self._slave)
         if self._path is not None:
-            self.forget()
-            self._path.symlink_to(name)
-        self.url = str(self._path or name)
+            beside = self._path.with_name(f"{self._path.name}.new")
+            beside.symlink_to(self.url)
+            beside.replace(self._path)  # at no time is there no port at the path
+            self.url = str(self._path)
 
     def unplug(self) -> None:
         for descriptor in (self._slave, self._master):
@@ -241,9 +242,13 @@ class _PtyWire(_Wire):
                 os.close(descriptor)
         self._master, self._slave = -1, -1
 
-    def listen_again(self) -> None:
+    def hang_up(self) -> None:
+        old = self._slave, self._master
+        self._master, self._slave = -1, -1
         if self._path is not None:
             self.plug()
+        for descriptor in old:
+            os.close(descriptor)
 
     def forget(self) -> None:
         if self._path is not None:
@@ -285,8 +290,10 @@ class _TcpWire(_Wire):
                 end.close()
         self._host = self._listener = None
 
-    def listen_again(self) -> None:
-        self.plug()
+    def hang_up(self) -> None:
+        if self._host is not None:
+            self._host.close()
+            self._host = None
 
     def forget(self) -> None:
         self._port = 0

@@ -136,6 +136,16 @@ class Duplicate(Fault):
 
 
 @dataclass(frozen=True, slots=True)
+class Replace(Fault):
+    """Other bytes come instead."""
+
+    data: bytes
+
+    def apply(self, pieces: list[Piece]) -> list[Piece]:
+        return [(_join(pieces)[0], self.data)]
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp(Fault):
     """The line is cut after some bytes of the reply."""
 

@@ -157,6 +157,10 @@ class Msr605Host(Protocol[HostEvent]):
         self._noise = 0
         self._tail = ()
 
+    def discard(self, event: HostEvent) -> None:
+        if isinstance(event, BlockRead):
+            event.block.wipe()
+
     def _take_reply_byte(self, byte: int, now: float, events: list[HostEvent]) -> None:
         assert self._command is not None
         patterns = _REPLIES.get(self._command.code, _STATUS)

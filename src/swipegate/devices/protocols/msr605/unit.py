@@ -65,6 +65,10 @@ class Msr605Unit(Protocol[UnitEvent]):
         self._body[:] = bytes(len(self._body))
         self._in_escape, self._code, self._body, self._parser = False, None, bytearray(), None
 
+    def discard(self, event: UnitEvent) -> None:
+        if isinstance(event, CommandReceived) and event.block is not None:
+            event.block.wipe()
+
     def _take_code(self, byte: int, events: list[UnitEvent]) -> None:
         self._in_escape = False
         try:

@@ -1,6 +1,8 @@
 """The driver against the simulated unit, on a real pseudo-terminal and a real socket."""
 
 import asyncio
+import contextlib
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from swipegate.devices.drivers import msr605
 from swipegate.devices.drivers.msr605 import Msr605Reader, Msr605Settings, judge_block
 from swipegate.devices.errors import DeviceError, ReadCancelled, ReadExpired, Reason, SettingsError
+from swipegate.devices.protocols.msr605 import host
 from swipegate.devices.protocols.msr605.blocks import Mark, Status, build_iso_block, parse_block
 from swipegate.devices.protocols.msr605.commands import Code
 from swipegate.devices.reader import MESSAGE_CHARACTERS_MAX, ReadResult, ReadState
@@ -33,9 +36,11 @@ def quick_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert msr605.COMMUNICATION_TEST_TIMEOUT <= 1.0
     monkeypatch.setattr(msr605, "COMMUNICATION_TEST_TIMEOUT", QUICK_TIMEOUT)
     monkeypatch.setattr(msr605, "SETTING_TIMEOUT", QUICK_TIMEOUT)
+    monkeypatch.setattr(host, "BLOCK_GAP_MAX", QUICK_TIMEOUT)
 
 
-# Most of what a unit does is the same on either wire: such tests run on the pseudo-terminal alone, to be quick.
+# Most of what a unit does is the same on either wire: such tests run on the pseudo-terminal alone, to be
+# quick.
 on_pty = pytest.mark.parametrize("simulator", ["pty"], indirect=True)
 
 
@@ -325,7 +330,7 @@ READ_FAULTS: list[tuple[str, Fault, Reason | None]] = [
     ("stray byte before the status", faults.Insert(-2, b"\x6f"), None),
     ("stale tail", faults.JunkAfter(b"\xaa\xbb\x3f\x1c\x1b1"), None),
     ("duplicate block", faults.Duplicate(), None),
-    ("late block", faults.Late(0.5), None),
+    ("late block", faults.Late(0.3), None),
     ("lost header", faults.LoseByte(1), Reason.DESYNC),
     ("lost field number", faults.LoseByte(4 + len(TRACK1) + 1), Reason.DESYNC),
     ("lost end", faults.LoseByte(-3), Reason.DESYNC),
@@ -476,6 +481,23 @@ async def test_power_cycle_while_armed_ends_at_the_deadline(
     simulator.swipe_now(CARD)
     with pytest.raises(ReadExpired):
         await reading.result()
+    await is_well(simulator, reader)
+
+
+@on_pty
+async def test_whatever_comes_for_a_block_the_read_ends_and_the_next_succeeds(
+    simulator: Msr605Simulator, reader: Msr605Reader
+) -> None:
+    rng = random.Random(605)
+    block = build_iso_block([TRACK1.encode(), TRACK2.encode(), TRACK3.encode()], Status.OK)
+    for _ in range(6):
+        mutated = bytearray(block)
+        for _ in range(rng.randint(1, 6)):
+            mutated[rng.randrange(len(mutated))] = rng.choice([0x1B, 0x1C, 0x3F, rng.randrange(256)])
+        simulator.inject(faults.Replace(rng.choice([bytes(mutated), rng.randbytes(rng.randint(1, 400))])))
+        simulator.swipe(CARD)
+        with contextlib.suppress(DeviceError, ReadExpired):
+            (await Reading(reader, 0.4).result()).to_swipe()
     await is_well(simulator, reader)
 
 
