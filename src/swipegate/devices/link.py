@@ -87,6 +87,7 @@ class _Port(Protocol):
     def in_waiting(self) -> int: ...
     def read(self, size: int = ..., /) -> bytes: ...
     def write(self, data: bytes, /) -> int | None: ...
+    def reset_output_buffer(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -106,7 +107,7 @@ class Link(Generic[E]):
     """
 
     def __init__(self, url: str, line: LineSettings, protocol: WireProtocol[E]) -> None:
-        if url.startswith(TRACING_SCHEME) and not line.trace_card_data:
+        if url.lower().startswith(TRACING_SCHEME) and not line.trace_card_data:
             raise SettingsError("url", "spy:// writes card data in the clear; it needs trace_card_data")
         self.url = url
         self._line = line
@@ -314,6 +315,7 @@ class Link(Generic[E]):
                 port.write(data)
         except serial.SerialTimeoutException:
             failure = DeviceError(Reason.DESYNC, "a write timed out and may be half done")
+            port.reset_output_buffer()
             self._protocol.wipe()
             self._tell(self._on_sent, job, failure)
         except DeviceError as error:
@@ -382,5 +384,7 @@ def _close_port(port: _Port) -> None:
 
 
 def _explain(url: str, error: BaseException) -> str:
-    """The operating system's words, without ours: pyserial's texts hold no bytes of the line."""
-    return f"{url}: {error}" if isinstance(error, (OSError, TermiosError)) else f"{url}: closed while in use"
+    """The operating system's words; pyserial's texts hold no bytes of the line."""
+    if isinstance(error, (OSError, TermiosError)):
+        return f"{url}: {error}"
+    return f"{url}: closed while in use ({type(error).__name__})"

@@ -15,7 +15,10 @@ MESSAGE_CHARACTERS_MAX = 4096
 
 
 class ReadState(enum.StrEnum):
-    """How far a read has come; reported in this order, FEEDING only by readers with a stock."""
+    """How far a read has come; reported in this order, FEEDING only by readers with a stock.
+
+    DISPATCHED comes before the command that may take a card: what fails from then on may have taken one.
+    """
 
     DISPATCHED = "DISPATCHED"
     FEEDING = "FEEDING"

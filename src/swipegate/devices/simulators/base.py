@@ -64,8 +64,10 @@ class Simulator(ABC):
         self._thread.join(STOP_TIMEOUT)
         self._wire.unplug()
         self._wire.forget()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        with self._lock:
+            ends, self._wake_read, self._wake_write = (self._wake_read, self._wake_write), -1, -1
+        for end in ends:
+            os.close(end)
         if self._thread.is_alive():
             raise RuntimeError("the simulator's thread did not end")
 
@@ -148,8 +150,9 @@ class Simulator(ABC):
             raise RuntimeError("the simulator's thread is stuck")
 
     def _wake(self) -> None:
-        if self._wake_write >= 0:
-            os.write(self._wake_write, b"w")
+        with self._lock:
+            if self._wake_write >= 0:
+                os.write(self._wake_write, b"w")
 
     def _run(self) -> None:
         while not self._stopping:
