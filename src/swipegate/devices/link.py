@@ -252,9 +252,8 @@ class Link(Generic[E]):
                 self._opened.exception()  # seen, even when nobody waits any more
 
     def _on_sent(self, job: _Job, failure: DeviceError | None) -> None:
-        if isinstance(
-            failure, LinkLost
-        ):  # known before the thread ends, so that nobody tries the dying link again
+        if isinstance(failure, LinkLost):
+            # Known before the thread ends, so that nobody tries the dying link again.
             self._failure = self._failure or failure
         if job.sent is None or job.sent.done():
             return
