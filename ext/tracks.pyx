@@ -1,7 +1,7 @@
 """Characters to fields: ISO/IEC 7813 tracks 1 and 2, ISO/IEC 4909 track 3, and the lines readers print."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.string cimport memchr, memset
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memchr, memcpy, memset
 
 from swipegate.core cimport codes
 
@@ -15,7 +15,6 @@ cdef enum:
 
 # What a byte is not, or is: the OR over a text answers in one pass.
 cdef enum:
-    NOT_DIGIT = 1
     NOT_FIVE = 2             # outside the 5-bit set
     NOT_SEVEN = 4            # outside the 7-bit set, lower case aside
     IS_LOWER = 8
@@ -26,13 +25,25 @@ cdef uint8_t CLASS[256]
 cdef uint8_t DOUBLED[10]
 
 
+cdef inline bint _is_digit(uint8_t byte) noexcept nogil:
+    return 0x30 <= byte <= 0x39
+
+
+cdef inline bint _are_digits(const uint8_t *text, Py_ssize_t start, Py_ssize_t count, Py_ssize_t end) noexcept nogil:
+    cdef Py_ssize_t index
+    if start + count > end:
+        return False
+    for index in range(start, start + count):
+        if not _is_digit(text[index]):
+            return False
+    return True
+
+
 cdef void _fill_tables() noexcept:
     cdef int byte
     cdef uint8_t found
     for byte in range(256):
         found = 0
-        if not 0x30 <= byte <= 0x39:
-            found |= NOT_DIGIT
         if not 0x30 <= byte <= 0x3F:
             found |= NOT_FIVE
         if 0x61 <= byte <= 0x7A:
@@ -51,23 +62,27 @@ cdef void _fill_tables() noexcept:
 _fill_tables()
 
 
-cdef inline bint _is_digit(uint8_t byte) noexcept nogil:
-    return 0x30 <= byte <= 0x39
-
-
-cdef inline bint _are_digits(const uint8_t *text, Py_ssize_t start, Py_ssize_t count, Py_ssize_t end) noexcept nogil:
-    cdef Py_ssize_t index
-    if start + count > end:
-        return False
-    for index in range(start, start + count):
-        if not _is_digit(text[index]):
-            return False
-    return True
-
-
-cdef inline uint8_t _classes(const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef uint8_t _classes(const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    """The OR of CLASS over a text, eight bytes at a time as long as all are in the 7-bit set."""
+    cdef uint64_t word
+    cdef uint64_t out_of_five = 0
+    cdef uint64_t out_of_seven = 0
     cdef uint8_t found = 0
-    cdef Py_ssize_t index
+    cdef Py_ssize_t index = start
+    if end - start >= 8:
+        while index < end:
+            if index > end - 8:
+                index = end - 8
+            memcpy(&word, text + index, 8)
+            index += 8
+            # 0x30 to 0x3F have one high nibble; 0x20 to 0x5F are 0x40 to 0x7F when 0x20 is added, which cannot
+            # carry into the next byte while the top bit is clear.
+            out_of_five |= (word ^ <uint64_t>0x3030303030303030) & <uint64_t>0xF0F0F0F0F0F0F0F0
+            out_of_seven |= word & <uint64_t>0x8080808080808080
+            word = (word & <uint64_t>0x7F7F7F7F7F7F7F7F) + <uint64_t>0x2020202020202020
+            out_of_seven |= (word ^ <uint64_t>0x4040404040404040) & <uint64_t>0xC0C0C0C0C0C0C0C0
+        if not out_of_seven:
+            return NOT_FIVE if out_of_five else 0
     for index in range(start, end):
         found |= CLASS[text[index]]
     return found
@@ -291,13 +306,13 @@ cdef void _parse_track2(TrackRecord *record, Py_ssize_t start, Py_ssize_t end, u
         if separator < end and _find(text, c"=", start, end) < end:
             record.errors |= codes.ERROR_PAN
         # Data without a separator, as access cards have it, is a layout of its own.
-        if found & NOT_FIVE:
+        if found & NOT_FIVE and _classes(text, start, end) & NOT_FIVE:
             record.errors |= codes.ERROR_ILLEGAL_CHARACTER
         return
     record.separator = text[separator]
     if record.separator != c"=":
         record.allowances |= codes.ALLOWED_SEPARATOR
-    if _classes(text, separator + 1, end) & NOT_FIVE:
+    if found & NOT_FIVE and _classes(text, separator + 1, end) & NOT_FIVE:
         record.errors |= codes.ERROR_ILLEGAL_CHARACTER
     if _is_licence(record):
         if _are_digits(text, separator + 1, 4, end):
@@ -485,8 +500,8 @@ cdef void parse_track(const uint8_t *text, Py_ssize_t length, int number, TrackR
     record.data.start = <uint16_t>start
     record.data.length = <uint16_t>(end - start)
     record.separator = c"^" if number == 1 else c"="
-    found = _classes(text, start, end)
-    record.unprintable = _classes(text, 0, length) & NOT_PRINTABLE != 0
+    found = _classes(text, 0, length)  # sentinels are in the sets for which the data is held to account
+    record.unprintable = found & NOT_PRINTABLE != 0
     if record.unprintable:
         record.errors |= codes.ERROR_ILLEGAL_CHARACTER
     if end == start:

@@ -30,8 +30,12 @@ cdef enum:
 
 cdef enum:
     MAX_RECORDS = MAX_TRACKS * MAX_LINE_TRACKS
-    # A swipe's answer: three copies of its text (text, name, parts of the name), 64 tracks of at most 256 bytes besides.
-    SCRATCH = 65536
+    # A track's answer: its text, its fields, the parts of its name, and besides them tags, lengths, PAN and repairs.
+    COPIES = 3
+    TRACK_OVERHEAD = 384
+    NUMBER_SIZE = 512                 # a card number's: five strings of at most 64 characters
+    # A swipe's answer: 8 texts, and 64 tracks made of them.
+    SCRATCH = MAX_TRACKS * MAX_TEXT * COPIES + MAX_RECORDS * TRACK_OVERHEAD + NUMBER_SIZE + 32
     TRACK2_CHARACTERS = 40            # sentinels and LRC included (ISO/IEC 7811-2)
 
 # Root mean square deviation of the cells, as a share of a cell, above which a failed read is put down to it.
@@ -442,29 +446,43 @@ cdef Failure _read_swipe(Cursor *cursor, Batch *work) noexcept nogil:
 
 
 cdef inline bint _room(Writer *writer, Py_ssize_t size) noexcept nogil:
-    """Step back by `size` bytes where there is room."""
+    """Whether `size` bytes fit. Asked once a track and once a card number; what is put then needs no check."""
     if writer.place - writer.start < size:
         writer.overflow = True
         return False
-    writer.place -= size
     return True
 
 
-cdef inline void _put_varint(Writer *writer, uint64_t value) noexcept nogil:
-    cdef uint64_t rest = value >> 7
-    cdef uint8_t *place
-    cdef int size = 1
-    while rest:
-        rest >>= 7
-        size += 1
-    if not _room(writer, size):
+cdef inline void _copy(uint8_t *target, const uint8_t *source, Py_ssize_t size) noexcept nogil:
+    """memcpy for the short strings of a track, where a C compiler makes of it an instruction that is slow to start."""
+    cdef Py_ssize_t index = 0
+    cdef uint64_t word
+    if size < 8:
+        for index in range(size):
+            target[index] = source[index]
         return
-    place = writer.place
+    while index < size:
+        if index > size - 8:
+            index = size - 8
+        memcpy(&word, source + index, 8)
+        memcpy(target + index, &word, 8)
+        index += 8
+
+
+cdef inline void _put_varint(Writer *writer, uint64_t value) noexcept nogil:
+    cdef uint8_t bytes[10]
+    cdef int size = 0
+    if value < 0x80:
+        writer.place -= 1
+        writer.place[0] = <uint8_t>value
+        return
     while value > 0x7F:
-        place[0] = <uint8_t>(value & 0x7F | 0x80)
-        place += 1
+        bytes[size] = <uint8_t>(value & 0x7F | 0x80)
         value >>= 7
-    place[0] = <uint8_t>value
+        size += 1
+    bytes[size] = <uint8_t>value
+    writer.place -= size + 1
+    _copy(writer.place, bytes, size + 1)
 
 
 cdef inline void _put_number(Writer *writer, int field, uint64_t value) noexcept nogil:
@@ -481,8 +499,9 @@ cdef inline void _put_length(Writer *writer, int field, const uint8_t *end) noex
 
 cdef inline void _put_string(Writer *writer, int field, const uint8_t *text, Py_ssize_t length) noexcept nogil:
     cdef uint8_t *end = writer.place
-    if length and _room(writer, length):
-        memcpy(writer.place, text, length)
+    if length:
+        writer.place -= length
+        _copy(writer.place, text, length)
         _put_length(writer, field, end)
 
 
@@ -490,9 +509,10 @@ cdef inline void _put_text(Writer *writer, int field, const TrackRecord *record,
     """A string from a track's text, bytes that are no printable ASCII as question marks."""
     cdef uint8_t *end = writer.place
     cdef int index
-    if not length or not _room(writer, length):
+    if not length:
         return
-    memcpy(writer.place, record.text + start, length)
+    writer.place -= length
+    _copy(writer.place, record.text + start, length)
     if record.unprintable:
         for index in range(length):
             if not 0x20 <= writer.place[index] <= 0x7E:
@@ -554,6 +574,8 @@ cdef void _put_track(Writer *writer, const TrackRecord *record, const Reading *r
     cdef uint8_t *end = writer.place
     cdef char lrc_character = record.lrc_character
     cdef uint8_t lrc = record.lrc
+    if not _room(writer, COPIES * record.length + TRACK_OVERHEAD):
+        return
     if reading != NULL:
         lrc = reading.lrc
         lrc_character = reading.lrc_character
@@ -581,6 +603,8 @@ cdef inline void _put_digits(Writer *writer, int field, const Digits *digits) no
 
 cdef void _put_card_number(Writer *writer, const NumberMatch *match) noexcept nogil:
     cdef uint8_t *end = writer.place
+    if not _room(writer, NUMBER_SIZE):
+        return
     _put_number(writer, 6, match.track)
     _put_digits(writer, 5, &match.expiry)
     _put_digits(writer, 4, &match.issue)
