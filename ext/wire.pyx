@@ -492,7 +492,12 @@ cdef inline void _put_number(Writer *writer, int field, uint64_t value) noexcept
 
 
 cdef inline void _put_length(Writer *writer, int field, const uint8_t *end) noexcept nogil:
-    """Close, at its front, a message that ends at `end`."""
+    """Close, at its front, a string or message that ends at `end`; every field number here is under 16."""
+    if end - writer.place < 0x80:
+        writer.place -= 2
+        writer.place[1] = <uint8_t>(end - writer.place - 2)
+        writer.place[0] = <uint8_t>(field << 3 | 2)
+        return
     _put_varint(writer, <uint64_t>(end - writer.place))
     _put_varint(writer, <uint64_t>(field << 3 | 2))
 
