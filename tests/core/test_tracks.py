@@ -1,0 +1,212 @@
+"""Characters to fields, on both implementations."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from swipegate.core import tracks as compiled
+from swipegate.v1 import track_pb2 as v1
+
+from tests.reference import tracks as reference
+
+Parse = Callable[[str, int], Any]
+BANK = "%B4111111111111111^DOE/JANE Q.MS^2912101000000123?", ";4111111111111111=29121010000012300000?"
+FIELDS = {*v1.TrackFields.DESCRIPTOR.fields_by_name, *v1.Track3Fields.DESCRIPTOR.fields_by_name}
+
+
+@pytest.fixture(params=["reference", "compiled"])
+def parse(request: pytest.FixtureRequest) -> Parse:
+    return {"reference": reference.parse_piece, "compiled": compiled.parse}[request.param]
+
+
+def test_bank_tracks_are_without_complaint(parse: Parse) -> None:
+    one, two = parse(BANK[0], 1), parse(BANK[1], 2)
+    for track in (one, two):
+        assert (track.errors, track.allowances, track.luhn_ok) == ((), (), True)
+    assert one.fields == {
+        "format_code": "B", "pan": "4111111111111111", "name": "DOE/JANE Q.MS", "surname": "DOE",
+        "first_name": "JANE", "middle_name": "Q", "title": "MS", "expiry": "2912", "service_code": "101",
+        "discretionary": "000000123",
+    }  # fmt: skip
+    assert two.fields == {
+        "pan": "4111111111111111", "expiry": "2912", "service_code": "101", "discretionary": "0000012300000",
+    }  # fmt: skip
+    assert (one.standard, two.standard) == (1, 2)
+
+
+def test_track3(parse: Parse) -> None:
+    text = ";014111111111111111=724978200000000003001234560010400009912" + "1=1234=5678=0123456999?"
+    track = parse(text, 3)
+    assert (track.errors, track.allowances, track.standard) == ((), (), 3)
+    assert track.fields["currency"] == "978"
+    assert track.fields["first_san"] == "1234"
+    assert track.fields["second_san"] == "5678"
+    assert track.fields["crypto_check_digits"] == "123456"
+    assert track.fields["discretionary"] == "999"
+    assert set(track.fields) <= FIELDS
+
+
+@pytest.mark.parametrize("text", [";0004048712?", ";<99>?", ";157634926571820060113?", ";8?"])
+def test_access_cards_are_without_complaint(parse: Parse, text: str) -> None:
+    track = parse(text, 2)
+    assert (track.errors, track.allowances, track.standard, track.fields) == ((), (), 0, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "allowance"),
+    [
+        ("4111111111111111=2912101?", 2, v1.TRACK_ALLOWANCE_START_SENTINEL_MISSING),
+        ("B4111111111111111^DOE/J^2912101?", 1, v1.TRACK_ALLOWANCE_START_SENTINEL_MISSING),
+        (";4111111111111111=2912101", 2, v1.TRACK_ALLOWANCE_END_SENTINEL_MISSING),
+        (";4111111111111111D2912101?", 2, v1.TRACK_ALLOWANCE_SEPARATOR),
+        (";4111111111111111^2912101?", 2, v1.TRACK_ALLOWANCE_SEPARATOR),
+        (";4111111111111111=2912101FF00?", 2, v1.TRACK_ALLOWANCE_PADDING),
+        ("%B4111111111111111^TEST^2912101?", 1, v1.TRACK_ALLOWANCE_NAME_WITHOUT_SOLIDUS),
+        ("%B3782 822463 10005^DOE/J^2912101?", 1, v1.TRACK_ALLOWANCE_PAN_BLANKS),
+        ("+0104?", 3, v1.TRACK_ALLOWANCE_START_SENTINEL),
+        ("%B4111111111111111^DOE/J?", 1, v1.TRACK_ALLOWANCE_FIELDS_MISSING),
+        ("%B4111111111111111^DOE/J^ 2912101?", 1, v1.TRACK_ALLOWANCE_EXPIRY_BLANKS),
+        ("%B4111111111111111^Doe/J^2912101?", 1, v1.TRACK_ALLOWANCE_LOWER_CASE),
+    ],
+)
+def test_allowances(parse: Parse, text: str, number: int, allowance: int) -> None:
+    track = parse(text, number)
+    assert (track.errors, track.allowances) == ((), (allowance,))
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "error"),
+    [
+        (";?", 2, v1.TRACK_ERROR_EMPTY),
+        (";" + "4" * 38 + "?", 2, v1.TRACK_ERROR_TOO_LONG),
+        (";12A45?", 2, v1.TRACK_ERROR_ILLEGAL_CHARACTER),
+        (";=2912101?", 2, v1.TRACK_ERROR_PAN),
+        (";12345678901234567890=2912101?", 2, v1.TRACK_ERROR_PAN),
+        ("%B4111111111111111?", 1, v1.TRACK_ERROR_SEPARATOR),
+        (";4111111111111111=2913101?", 2, v1.TRACK_ERROR_EXPIRY),
+        (";4111111111111111=291210?", 2, v1.TRACK_ERROR_SERVICE_CODE),
+        ("%B4111111111111111^" + "A" * 13 + "/" + "B" * 13 + "^2912101?", 1, v1.TRACK_ERROR_NAME),
+        ("%Q4111111111111111^DOE/J^2912101?", 1, v1.TRACK_ERROR_FORMAT_CODE),
+    ],
+)
+def test_errors(parse: Parse, text: str, number: int, error: int) -> None:
+    assert parse(text, number).errors == (error,)
+
+
+ALPHABET = st.sampled_from(list("0123456789=^D?;%B/ F.fdA~\xe9\x01+E"))
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    st.one_of(
+        st.text(ALPHABET, min_size=1, max_size=60),
+        st.from_regex(r"%B[0-9 ]{0,20}\^[A-Z/ .]{0,28}\^[0-9^ ]{0,8}[0-9]{0,9}\?", fullmatch=True),
+        st.from_regex(r";[0-9]{0,20}[=D^][0-9=]{0,8}[0-9F]{0,9}\??", fullmatch=True),
+        st.from_regex(r"[;+%](01|02|99|24)[0-9]{0,19}=[0-9]{36,50}[0-9=]{0,30}\?", fullmatch=True),
+    ),
+    st.integers(0, 3),
+)
+@example(";B1=", 2)
+def test_both_agree(text: str, number: int) -> None:
+    if any(character < " " for character in text) or "?" in text[:-1] or text.startswith("E"):
+        return  # framing and markers are the line's business
+    if number == 0 and text[0] not in "%;+":
+        return
+    if number and text[0] != {1: "%", 2: ";", 3: ";"}[number]:
+        text = {1: "%", 2: ";", 3: ";"}[number] + text
+    if text[1:].rstrip("?") == "E" or (number == 0 and text[0] == "%" and ";" in text):
+        return
+    one = compiled.parse(text, number)
+    other = reference.parse_piece(text.encode().decode("latin-1"), number)
+    for name in ("text", "number", "standard", "errors", "allowances", "luhn_ok", "fields"):
+        theirs = getattr(other, name)
+        if name == "fields":
+            theirs = {key: "".join(c if " " <= c <= "~" else "?" for c in value) for key, value in theirs.items()}
+        assert getattr(one, name) == theirs, name
+
+
+LINES = [
+    ("".join(BANK), [(1, BANK[0], (), ()), (2, BANK[1], (), ())]),
+    ("\x02" + BANK[1] + "\r\n", [(2, BANK[1], (), (5,))]),
+    ("junk" + BANK[0], [(1, BANK[0], (), (5,))]),
+    ("%E?;E?+E?", [(1, "", (8,), ()), (2, "", (8,), ()), (3, "", (8,), ())]),
+    (";123??", [(2, ";123?", (), (11,))]),
+    (";123?;456?", [(2, ";123?", (), ()), (3, ";456?", (), ())]),
+    ("%?" + BANK[1], [(1, "%?", (6,), ()), (2, BANK[1], (), ())]),
+    ("%B411^A/B^2912101;411=2912101?", [(1, "%B411^A/B^2912101", (), (2,)), (2, ";411=2912101?", (), ())]),
+    (";12?#! 334?", [(2, ";12?", (), ()), (3, "#! 334?", (), (8,))]),
+    ("12345", [(0, "12345", (2,), ())]),
+    ("", [(0, "", (1,), ())]),
+]
+
+
+@pytest.mark.parametrize(("line", "expected"), LINES)
+def test_lines(line: str, expected: list[tuple[int, str, tuple[int, ...], tuple[int, ...]]]) -> None:
+    found = compiled.split(line)
+    assert [(track.number, track.text, track.errors, track.allowances) for track in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "lrc", "errors"), [(";12345?5", 1, ()), (";12345?4", 2, (5,)), (BANK[0] + "9", 2, (5,)), (";1?>", 2, (5,))]
+)
+def test_printed_lrc(line: str, lrc: int, errors: tuple[int, ...]) -> None:
+    (track,) = compiled.split(line)
+    assert (track.lrc, track.lrc_character, track.errors) == (lrc, line[-1], errors)
+
+
+@given(st.text("0123456789", max_size=30))
+def test_luhn(digits: str) -> None:
+    assert compiled.luhn_ok(digits) == reference.luhn_ok(digits)
+
+
+@given(
+    st.from_regex("[0-9]{1,19}", fullmatch=True),
+    st.from_regex("[A-Z]{1,12}/[A-Z]{1,12}", fullmatch=True),
+    st.one_of(st.just(""), st.from_regex("[0-9]{2}(0[1-9]|1[0-2])", fullmatch=True)),
+    st.one_of(st.just(""), st.from_regex("[0-9]{3}", fullmatch=True)),
+    st.from_regex("[0-9]{0,8}", fullmatch=True),
+)
+def test_encode_round_trip(pan: str, name: str, expiry: str, service: str, discretionary: str) -> None:
+    one = compiled.parse(compiled.encode_track1(pan, name, expiry, service, discretionary), 1)
+    if not pan.startswith("59"):
+        wanted = {"pan": pan, "name": name, "expiry": expiry, "service_code": service, "discretionary": discretionary}
+        assert {key: one.fields.get(key, "") for key in wanted} == wanted
+        assert (one.errors, one.allowances) == ((), ())
+    two = compiled.parse(compiled.encode_track2(pan, expiry, service, discretionary), 2)
+    assert two.fields["pan"] == pan
+    assert two.errors == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "arguments"),
+    [
+        ("pan", {"pan": "41x"}),
+        ("pan", {"pan": "1" * 20}),
+        ("expiry", {"pan": "41", "expiry": "2913"}),
+        ("service_code", {"pan": "41", "service_code": "1"}),
+        ("discretionary", {"pan": "41", "discretionary": "?"}),
+        ("the track", {"pan": "41", "discretionary": "0" * 40}),
+    ],
+)
+def test_encode_names_the_field(field: str, arguments: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=f"^{field} ") as caught:
+        compiled.encode_track2(**arguments)
+    assert arguments["pan"] not in str(caught.value) or field == "pan"
+
+
+@settings(max_examples=400)
+@given(st.binary(max_size=1024), st.integers(0, 3))
+def test_any_bytes(line: bytes, number: int) -> None:
+    for track in [compiled.parse(line, number), *compiled.split(line)]:
+        assert track.text.isascii()
+        assert set(track.fields) <= FIELDS
+
+
+def test_bounds() -> None:
+    with pytest.raises(ValueError, match=r"1024 bytes"):
+        compiled.split("1" * 1025)
+    with pytest.raises(ValueError, match="number"):
+        compiled.parse("1", 4)
+    assert "4111" not in repr(compiled.parse(BANK[1], 2))
