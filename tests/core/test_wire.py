@@ -1,0 +1,257 @@
+"""The batch walker against the generated classes, field by field."""
+
+import pytest
+from google.protobuf.message import DecodeError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from swipegate.core import (
+    DEFAULT_FORMATS, InvalidField, batch_config, compile_formats, decode, decode_batch, decode_one, symbols, tracks,
+)  # fmt: skip
+from swipegate.v1.track_pb2 import (
+    TRACK_ERROR_NOT_READ, BitString, DecodedSwipe, DecodeSwipesRequest, DecodeSwipesResponse, FluxIntervals, RawTrack,
+    Repair, SampledSignal, Swipe, Track, Track3Fields, TrackFields,
+)  # fmt: skip
+
+from tests.reference import numbers as reference_numbers
+from tests.reference import tracks as reference_tracks
+
+FORMATS = compile_formats(DEFAULT_FORMATS)
+TRACK1 = "%B4111111111111111^DOE/JANE Q.MS^2912101000000123?"
+TRACK2 = ";4111111111111111=29121010000012300000?"
+TRACK3_FIELDS = set(Track3Fields.DESCRIPTOR.fields_by_name)
+
+
+def track_of(parsed: tracks.ParsedTrack) -> Track:
+    """A v1 Track of what the track stage says."""
+    fields = {name: text for name, text in parsed.fields.items() if name not in TRACK3_FIELDS}
+    track3 = {name: text for name, text in parsed.fields.items() if name in TRACK3_FIELDS}
+    track = Track(
+        number=parsed.number, text=parsed.text, standard=parsed.standard, lrc=parsed.lrc,
+        lrc_character=parsed.lrc_character, errors=parsed.errors, allowances=parsed.allowances,
+    )  # fmt: skip
+    if parsed.fields:
+        track.fields.CopyFrom(TrackFields(**fields))
+        if parsed.luhn_ok is not None:
+            track.fields.luhn_ok = parsed.luhn_ok
+        if track3:
+            track.fields.track3.CopyFrom(Track3Fields(**track3))
+    return track
+
+
+def layout_of(number: int, read: symbols.Characters) -> int:
+    """The track whose layout a reading is parsed by."""
+    if number == 3:
+        return 3
+    if read.bits_per_character == 7:
+        return 1
+    return 2 if number or len(read.text) < 40 else 3
+
+
+def expected_tracks(raw: RawTrack) -> list[Track]:
+    form = raw.WhichOneof("form")
+    if form == "text":
+        return [track_of(track) for track in ([tracks.parse(raw.text, raw.number)] if raw.number else tracks.split(raw.text))]
+    if form != "bits":
+        return [Track(number=raw.number, errors=[TRACK_ERROR_NOT_READ])]
+    bits = symbols.unpack(raw.bits.data, raw.bits.bit_count)
+    read = symbols.decode(bits)
+    track = Track(number=raw.number, errors=read.errors)
+    if read.text:
+        track = track_of(tracks.parse(read.text, layout_of(raw.number, read)))
+        track.number = raw.number or track.number
+    track.direction, track.lrc, track.lrc_character = read.direction, read.lrc, read.lrc_character
+    track.bits_per_character, track.inverted = read.bits_per_character, read.inverted
+    track.repairs.extend(Repair(position=p, character=c, method=m) for p, c, m in read.repairs)
+    return [track]
+
+
+def expected(swipe: Swipe) -> DecodedSwipe:
+    decoded = DecodedSwipe(id=swipe.id, tracks=[track for raw in swipe.tracks for track in expected_tracks(raw)])
+    pieces = []
+    for track in decoded.tracks:
+        piece = reference_tracks.parse_piece(track.text, track.number)
+        piece.error_set |= set(track.errors)
+        pieces.append(piece)
+    number = reference_numbers.match(DEFAULT_FORMATS, pieces)
+    if number is not None:
+        decoded.card_number.CopyFrom(number)
+    return decoded
+
+
+def bit_string(text: str, width: int, reverse: bool) -> BitString:
+    bits = symbols.encode(text, width, 9, 9, reverse)
+    return BitString(data=symbols.pack(bits), bit_count=len(bits))
+
+
+TEXTS = st.one_of(
+    st.sampled_from([TRACK1, TRACK2, TRACK1 + TRACK2, "%E?;E?", ";0004048712?", "\x02" + TRACK2 + "\r", ""]).map(str.encode),
+    st.text(list("0123456789=^?;%B/ F+E#\xe9\x7f"), max_size=80).map(str.encode),
+    st.binary(max_size=60),
+)
+RAW_TRACKS = st.one_of(
+    st.builds(RawTrack, number=st.integers(0, 3), text=TEXTS),
+    st.builds(RawTrack, number=st.integers(0, 3), bits=st.one_of(
+        st.builds(bit_string, st.just(TRACK2), st.just(5), st.booleans()),
+        st.builds(bit_string, st.just(TRACK1), st.just(7), st.booleans()),
+        st.builds(BitString, data=st.binary(max_size=40)),
+    )),
+    st.builds(RawTrack, number=st.integers(0, 3), samples=st.builds(
+        SampledSignal, pcm=st.binary(max_size=8).map(lambda pcm: pcm * 2), sample_rate=st.integers(8000, 1000000))),
+    st.builds(RawTrack, number=st.integers(0, 3), intervals=st.builds(
+        FluxIntervals, nanoseconds=st.lists(st.integers(0, 2**32 - 1), max_size=9))),
+)  # fmt: skip
+SWIPES = st.builds(Swipe, id=st.integers(0, 2**64 - 1), tracks=st.lists(RAW_TRACKS, min_size=1, max_size=8))
+
+
+def varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def group(field: int, body: bytes) -> bytes:
+    return varint(field << 3 | 3) + body + varint(field << 3 | 4)
+
+
+UNKNOWN = st.recursive(
+    st.one_of(
+        st.builds(lambda field, value: varint(field << 3) + varint(value), st.integers(16, 2**29 - 1), st.integers(0, 2**64 - 1)),
+        st.builds(lambda field, data: varint(field << 3 | 1) + data, st.integers(16, 99), st.binary(min_size=8, max_size=8)),
+        st.builds(lambda field, data: varint(field << 3 | 5) + data, st.integers(16, 99), st.binary(min_size=4, max_size=4)),
+        st.builds(lambda field, data: varint(field << 3 | 2) + varint(len(data)) + data, st.integers(16, 99), st.binary(max_size=9)),
+    ),
+    lambda inner: st.builds(group, st.integers(16, 99), inner),
+    max_leaves=3,
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(SWIPES, max_size=4), UNKNOWN)
+def test_batch_equals_the_generated_classes(swipes: list[Swipe], unknown: bytes) -> None:
+    request = DecodeSwipesRequest(swipes=swipes, config={"card_formats": ["x"]}).SerializeToString() + unknown
+    answer = DecodeSwipesResponse.FromString(decode_batch(request, FORMATS))
+    assert list(answer.swipes) == [expected(swipe) for swipe in swipes]
+
+
+@settings(max_examples=100, deadline=None)
+@given(SWIPES, st.lists(UNKNOWN, min_size=1, max_size=3), st.data())
+def test_unknown_fields_anywhere_in_a_swipe(swipe: Swipe, unknown: list[bytes], data: st.DataObject) -> None:
+    pieces = [Swipe(id=swipe.id).SerializeToString()]
+    for raw in swipe.tracks:
+        body = raw.SerializeToString() + data.draw(st.sampled_from(unknown))
+        pieces.append(varint(2 << 3 | 2) + varint(len(body)) + body)
+    message = b"".join(data.draw(st.permutations([pieces[0], *unknown]))) + b"".join(pieces[1:])
+    assert DecodedSwipe.FromString(decode_one(message, FORMATS)) == expected(Swipe.FromString(message))
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (RawTrack(text=b"1"), RawTrack(text=TRACK2.encode())),
+        (RawTrack(bits=BitString(data=b"\1\2", bit_count=9)), RawTrack(bits=BitString(data=b"\xd4\x11\x92\x57\xf5\0"))),
+        (RawTrack(bits=BitString(data=b"\1\2\3")), RawTrack(text=TRACK2.encode())),
+        (RawTrack(intervals=FluxIntervals(nanoseconds=[1])), RawTrack(intervals=FluxIntervals(nanoseconds=[2]))),
+        (RawTrack(samples=SampledSignal(pcm=b"ab")), RawTrack(samples=SampledSignal(sample_rate=8000))),
+        (RawTrack(number=3), RawTrack(text=TRACK2.encode(), number=2)),
+    ],
+)
+def test_repeated_members_are_merged_as_protobuf_does(parts: tuple[RawTrack, RawTrack]) -> None:
+    body = b"".join(part.SerializeToString() for part in parts)
+    message = varint(2 << 3 | 2) + varint(len(body)) + body
+    assert DecodedSwipe.FromString(decode_one(message, FORMATS)) == expected(Swipe.FromString(message))
+
+
+def test_unpacked_intervals_are_read() -> None:
+    body = b"\x2a\x04\x08\x01\x08\x02"
+    message = varint(2 << 3 | 2) + varint(len(body)) + body
+    assert Swipe.FromString(message).tracks[0].intervals.nanoseconds == [1, 2]
+    assert DecodedSwipe.FromString(decode_one(message, FORMATS)).tracks[0].errors == [TRACK_ERROR_NOT_READ]
+
+
+@pytest.mark.parametrize(
+    ("swipe", "field"),
+    [
+        (Swipe(), ".tracks"),
+        (Swipe(tracks=[RawTrack(text=b"1")] * 9), ".tracks"),
+        (Swipe(tracks=[RawTrack(number=4, text=b"1")]), ".tracks[0].number"),
+        (Swipe(tracks=[RawTrack(text=b"1"), RawTrack(number=1)]), ".tracks[1].form"),
+        (Swipe(tracks=[RawTrack(text=b"1" * 1025)]), ".tracks[0].text"),
+        (Swipe(tracks=[RawTrack(bits=BitString(data=b"1" * 1025))]), ".tracks[0].bits.data"),
+        (Swipe(tracks=[RawTrack(bits=BitString(data=b"1", bit_count=9))]), ".tracks[0].bits.bit_count"),
+        (Swipe(tracks=[RawTrack(samples=SampledSignal(pcm=b"123", sample_rate=8000))]), ".tracks[0].samples.pcm"),
+        (Swipe(tracks=[RawTrack(samples=SampledSignal(pcm=bytes(4000002), sample_rate=8000))]), ".tracks[0].samples.pcm"),
+        (Swipe(tracks=[RawTrack(samples=SampledSignal(sample_rate=7999))]), ".tracks[0].samples.sample_rate"),
+        (Swipe(tracks=[RawTrack(intervals=FluxIntervals(nanoseconds=[1] * 16385))]), ".tracks[0].intervals.nanoseconds"),
+    ],
+)  # fmt: skip
+def test_bounds_name_the_field(swipe: Swipe, field: str) -> None:
+    with pytest.raises(InvalidField) as caught:
+        decode_one(swipe.SerializeToString(), FORMATS)
+    assert caught.value.field == "swipe" + field
+    good = Swipe(tracks=[RawTrack(text=b"1")])
+    with pytest.raises(InvalidField) as caught:
+        decode_batch(DecodeSwipesRequest(swipes=[good, swipe]).SerializeToString(), FORMATS)
+    assert caught.value.field == "swipes[1]" + field
+
+
+def test_batch_bounds() -> None:
+    swipe = Swipe(tracks=[RawTrack(text=b"1")])
+    full = DecodeSwipesRequest(swipes=[swipe] * 10000).SerializeToString()
+    assert len(DecodeSwipesResponse.FromString(decode_batch(full, FORMATS)).swipes) == 10000
+    with pytest.raises(InvalidField, match=r"^swipes: must be at most 10,000"):
+        decode_batch(full + full[:7], FORMATS)
+    with pytest.raises(InvalidField, match=r"^request: "):
+        decode_batch(bytes(4 * 1024 * 1024 + 1), FORMATS)
+
+
+def test_largest_answers_fit() -> None:
+    names = b"%B1^" + b"/A .B" * 203 + b"?"
+    many = b"%B1^A/B^?" * 113
+    for text in (names, many, b";1=" * 341, b"\xff" * 1024, b"%?" * 512, b"A" * 1024):
+        swipe = Swipe(id=2**64 - 1, tracks=[RawTrack(text=text)] * 8)
+        assert DecodedSwipe.FromString(decode_one(swipe.SerializeToString(), FORMATS)) == expected(swipe)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.one_of(st.binary(max_size=80), st.builds(
+    lambda swipe, cut, junk: swipe.SerializeToString()[:cut] + junk, SWIPES, st.integers(0, 200), st.binary(max_size=9)
+)))  # fmt: skip
+def test_any_bytes(message: bytes) -> None:
+    try:
+        swipe = Swipe.FromString(message)
+    except DecodeError:
+        with pytest.raises(ValueError):  # noqa: PT011 - a bound may be found broken before the end is
+            decode_one(message, FORMATS)
+        return
+    try:
+        answer = decode_one(message, FORMATS)
+    except InvalidField:
+        return
+    assert DecodedSwipe.FromString(answer) == expected(swipe)
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_as_a_batch(message: bytes) -> None:
+    for read in (lambda: decode_batch(message, FORMATS), lambda: batch_config(message)):
+        try:
+            read()
+        except ValueError as error:
+            assert isinstance(error, InvalidField) or str(error) == "the message is no well-formed protobuf"
+
+
+def test_config() -> None:
+    assert batch_config(b"") is None
+    request = DecodeSwipesRequest(config={"card_formats": ["a", "b"]})
+    assert batch_config(request.SerializeToString()) == request.config.SerializeToString()
+
+
+def test_python_api() -> None:
+    for swipe in (TRACK2, TRACK2.encode(), bit_string(TRACK2, 5, True), Swipe(tracks=[RawTrack(text=TRACK2.encode())])):
+        decoded = decode(swipe)
+        assert decoded.tracks[0].text == TRACK2
+        assert decoded.card_number.card_number == "4111111111111111"
+    with pytest.raises(InvalidField) as caught:
+        decode("4" * 1025)
+    assert "444" not in str(caught.value)
