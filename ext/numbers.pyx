@@ -56,8 +56,8 @@ cdef bint _part(
     return end[0] > start[0]
 
 
-cdef bint _digits(const TrackRecord *record, const Part *part, bint any_text, Digits *digits) noexcept nogil:
-    """Copy a part; False when it is not there, out of its bounds or, unless any_text, no number."""
+cdef bint _digits(const TrackRecord *record, const Part *part, Digits *digits) noexcept nogil:
+    """Copy a part; False when it is not there, out of its bounds or no number."""
     cdef Py_ssize_t start, end, place
     cdef uint8_t byte
     # A PAN printed in groups is one number all the same.
@@ -69,11 +69,28 @@ cdef bint _digits(const TrackRecord *record, const Part *part, bint any_text, Di
         byte = record.text[place]
         if skip_blanks and byte == c" ":
             continue
-        if digits.length == MAX_NUMBER or not (0x30 <= byte <= 0x39 or (any_text and 0x20 <= byte <= 0x7E)):
+        if digits.length == MAX_NUMBER or not 0x30 <= byte <= 0x39:
             return False
         digits.text[digits.length] = <char>byte
         digits.length += 1
     return digits.length >= max(part.min_length, 1) and not 0 < part.max_length < digits.length
+
+
+cdef bint _expiry(const TrackRecord *record, const Part *part, Digits *digits) noexcept nogil:
+    """Copy an expiry date; none is no mismatch, but one that is no number is."""
+    cdef Part behind_blanks = part[0]
+    cdef Py_ssize_t start, end
+    if not _field(record, part.field, &start, &end):
+        digits.length = 0
+        return True
+    if record.allowances & codes.ALLOWED_EXPIRY_BLANKS:
+        while start < end and record.text[start] == c" ":
+            start += 1
+            behind_blanks.position += 1
+    if not _part(record, &behind_blanks, &start, &end):
+        digits.length = 0
+        return True
+    return _digits(record, &behind_blanks, digits)
 
 
 cdef bint _matches(const CompiledFormat *format, const TrackRecord *record, NumberMatch *match) noexcept nogil:
@@ -94,15 +111,15 @@ cdef bint _matches(const CompiledFormat *format, const TrackRecord *record, Numb
             not _field(record, format.field_count, &start, &end)
             or end != record.data.start + record.data.length):
         return False
-    if not _digits(record, &format.number, False, &match.number):
+    if not _digits(record, &format.number, &match.number):
         return False
     match.facility.length = match.issue.length = match.expiry.length = 0
-    if format.facility.present and not _digits(record, &format.facility, False, &match.facility):
+    if format.facility.present and not _digits(record, &format.facility, &match.facility):
         return False
-    if format.issue.present and not _digits(record, &format.issue, False, &match.issue):
+    if format.issue.present and not _digits(record, &format.issue, &match.issue):
         return False
-    if format.expiry.present and not _digits(record, &format.expiry, True, &match.expiry):
-        match.expiry.length = 0  # a card without an expiry date has its number all the same
+    if format.expiry.present and not _expiry(record, &format.expiry, &match.expiry):
+        return False
     return not format.luhn or luhn_agrees(match.number.text, match.number.length)
 
 

@@ -52,7 +52,16 @@ def match_one(card_format: CardFormat, track: tracks.Track) -> CardNumber | None
                 return None
             setattr(number, name, value)
     if card_format.HasField("expiry"):
-        number.expiry = value_of(track, card_format.expiry, "[ -~]+") or ""
+        part = CardFormatPart()
+        part.CopyFrom(card_format.expiry)
+        if tracks.EXPIRY_BLANKS in track.allowance_set:
+            field = part_of(track, CardFormatPart(field=part.field)) or ""
+            part.position = max(part.position, 1) + len(field) - len(field.lstrip(" "))
+        if part_of(track, part) is not None:
+            expiry = value_of(track, part, "[0-9]+")
+            if expiry is None:
+                return None
+            number.expiry = expiry
     if card_format.check_digit == CHECK_DIGIT_LUHN and not tracks.luhn_ok(number.card_number):
         return None
     return number
