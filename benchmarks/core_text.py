@@ -64,7 +64,9 @@ def main() -> None:
     bits = symbols.encode(TRACK2, 5, leading_zeros=20, trailing_zeros=20)
     for name, source in (("symbols.decode, forward", bits), ("symbols.decode, reverse", bits[::-1])):
         show(name, best_of(lambda source=source: [symbols.decode(source, 5) for _ in range(SWIPES)], SWIPES))
-    show("baseline: re match of track 2", best_of(lambda: [PLAIN.match(TRACK2) for _ in range(SWIPES)], SWIPES))
+    show(
+        "baseline: re match of track 2", best_of(lambda: [PLAIN.match(TRACK2) for _ in range(SWIPES)], SWIPES)
+    )
 
 
 if __name__ == "__main__":

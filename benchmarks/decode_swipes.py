@@ -83,11 +83,16 @@ async def measure(serving: ServeProcess) -> None:
                 wall, cpu = time.perf_counter() - wall, cpu_seconds(serving.pid) - cpu
                 if turn:  # the first is a warm-up
                     figures[name].append((count / wall, count / cpu))
-    medians = {name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in figures.items()}
+    medians = {
+        name: [statistics.median(column) for column in zip(*rows, strict=True)]
+        for name, rows in figures.items()
+    }
     print(f"{'':8}{'swipes/s':>14}{'swipes/server CPU-s':>22}")
     for name, (rate, per_cpu) in medians.items():
         print(f"{name:8}{rate:14,.0f}{per_cpu:22,.0f}")
-    print(f"{'ratio':8}{medians['stream'][0] / medians['unary'][0]:14,.0f}{medians['stream'][1] / medians['unary'][1]:22,.0f}")
+    print(
+        f"{'ratio':8}{medians['stream'][0] / medians['unary'][0]:14,.0f}{medians['stream'][1] / medians['unary'][1]:22,.0f}"
+    )
 
 
 def main() -> None:

@@ -38,9 +38,6 @@ cdef enum:
     SCRATCH = MAX_TRACKS * MAX_TEXT * COPIES + MAX_RECORDS * TRACK_OVERHEAD + NUMBER_SIZE + 32
     TRACK2_CHARACTERS = 40            # sentinels and LRC included (ISO/IEC 7811-2)
 
-# Root mean square deviation of the cells, as a share of a cell, above which a failed read is put down to it.
-cdef float MAX_JITTER = 0.12
-
 cdef enum Failure:
     FINE
     MALFORMED
@@ -328,6 +325,8 @@ cdef bint _read_run(flux.Workspace *signal, int run, Reading *reading) noexcept 
     for attempt in range(flux.attempts(signal)):
         count = flux.read(signal, run, attempt, &cells)
         if count <= 0:
+            if cells.jitter > flux.JITTER_LIMIT:
+                errors |= codes.ERROR_JITTER
             continue
         decode_bits(cells.bits, min(count, <Py_ssize_t>MAX_BITS), 0, True, &tried)
         if tried.length and not tried.repair_count:
@@ -337,7 +336,7 @@ cdef bint _read_run(flux.Workspace *signal, int run, Reading *reading) noexcept 
             reading[0] = tried
         elif not tried.length and count > most:
             most = count
-            errors = tried.errors | (codes.ERROR_JITTER if cells.jitter > MAX_JITTER else 0)
+            errors = tried.errors
     if not reading.length:
         memset(reading, 0, sizeof(Reading))
         reading.errors = errors

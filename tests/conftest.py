@@ -63,7 +63,9 @@ class Client:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Of a server with its own data and port."""
-    return load(data_dir=tmp_path / "data", listen="127.0.0.1:0", pc_name="test-pc", drain_delay=0, shutdown_grace=1)
+    return load(
+        data_dir=tmp_path / "data", listen="127.0.0.1:0", pc_name="test-pc", drain_delay=0, shutdown_grace=1
+    )
 
 
 @pytest.fixture
@@ -80,7 +82,10 @@ def bearer(settings: Settings) -> Callable[..., tuple[tuple[str, str], ...]]:
     """Mints a token: bearer(subject=..., permissions=[...]) gives the metadata of a call."""
 
     def mint(
-        subject: str = "tester", client: str = "tests", permissions: tuple[str, ...] = PERMISSIONS, seconds: int = 600
+        subject: str = "tester",
+        client: str = "tests",
+        permissions: tuple[str, ...] = PERMISSIONS,
+        seconds: int = 600,
     ) -> tuple[tuple[str, str], ...]:
         token = tokens_of(settings).mint(subject, client, permissions, seconds)
         return (("authorization", f"Bearer {token}"),)

@@ -116,7 +116,9 @@ async def test_kill_with_requests_in_the_queue(serving: ServeProcess, reader: Ms
             await until(client, request, S.STATE_SUCCEEDED)
 
 
-async def test_kill_in_needs_action_keeps_the_decision(serving: ServeProcess, reader: Msr605Simulator) -> None:
+async def test_kill_in_needs_action_keeps_the_decision(
+    serving: ServeProcess, reader: Msr605Simulator
+) -> None:
     async with connected(serving) as client:
         reader.swipe(SimulatedCard(track2=Bad.UNREADABLE))
         request = await create(client, await register(client, reader))

@@ -42,7 +42,9 @@ async def register(client: Client, reader: Msr605Simulator, **fields: Any) -> in
         "card_formats": ["iso7813-track2", "paxton-net2"],
     }
     device = device_pb2.Device(**(given | fields))
-    answer = await client.devices.CreateDevice(device_pb2.CreateDeviceRequest(device=device), **client.options)
+    answer = await client.devices.CreateDevice(
+        device_pb2.CreateDeviceRequest(device=device), **client.options
+    )
     return int(answer.device.device_id)
 
 
@@ -116,7 +118,10 @@ async def test_card_is_read_from_request_to_number(client: Client, reader: Msr60
     assert done.card_format == "iso7813-track2"
     swipe = await track_data(client, request)
     assert swipe.card_number.card_number == PAN
-    assert {track.number: track.text for track in swipe.tracks if track.text} == {1: CARD.track1, 2: CARD.track2}
+    assert {track.number: track.text for track in swipe.tracks if track.text} == {
+        1: CARD.track1,
+        2: CARD.track2,
+    }
 
 
 async def test_raw_reading_decodes_the_bits_of_the_stripe(client: Client, reader: Msr605Simulator) -> None:
@@ -156,7 +161,9 @@ async def test_create_refuses_what_cannot_be_served(
     info = await refused(create(client, elsewhere), code.NOT_FOUND, "PC_NAME_NOT_FOUND")
     assert info.metadata["exception"] == "PCNameNotFoundException"
     formatless = await register(client, reader, card_formats=[])
-    info = await refused(create(client, formatless), code.FAILED_PRECONDITION, "CARD_FORMAT_CMC_NOT_CONFIGURED")
+    info = await refused(
+        create(client, formatless), code.FAILED_PRECONDITION, "CARD_FORMAT_CMC_NOT_CONFIGURED"
+    )
     assert info.metadata["exception"] == "CardFormatCMCNotConfiguredException"
     for fields, name in (
         ({"id": 0}, "id"),
@@ -229,7 +236,9 @@ async def test_request_expires_and_the_device_is_at_rest(client: Client, reader:
     await until(client, waiting, S.STATE_EXPIRED)
 
 
-async def test_unreadable_card_needs_action_and_a_retry_reads_it(client: Client, reader: Msr605Simulator) -> None:
+async def test_unreadable_card_needs_action_and_a_retry_reads_it(
+    client: Client, reader: Msr605Simulator
+) -> None:
     device = await register(client, reader)
     reader.swipe(SimulatedCard(track1=Bad.UNREADABLE, track2=Bad.UNREADABLE))
     request = await create(client, device)
@@ -338,7 +347,9 @@ async def test_track_data_is_sealed_then_wiped(
     assert PAN not in caplog.text
 
 
-async def test_stopped_server_leaves_the_decision_to_a_person(settings: Settings, reader: Msr605Simulator, bearer: Any) -> None:
+async def test_stopped_server_leaves_the_decision_to_a_person(
+    settings: Settings, reader: Msr605Simulator, bearer: Any
+) -> None:
     running = Server(settings)
     await running.start()
     async with aio.insecure_channel(f"127.0.0.1:{running.port}") as channel:
@@ -354,7 +365,10 @@ async def test_stopped_server_leaves_the_decision_to_a_person(settings: Settings
         async with aio.insecure_channel(f"127.0.0.1:{running.port}") as channel:
             client = Client(channel, bearer())
             stuck = await get(client, request)
-            assert (stuck.state, stuck.failure.reason) == (S.STATE_NEEDS_ACTION, error_pb2.ERROR_REASON_LINK_LOST)
+            assert (stuck.state, stuck.failure.reason) == (
+                S.STATE_NEEDS_ACTION,
+                error_pb2.ERROR_REASON_LINK_LOST,
+            )
             reader.swipe(CARD)
             await retry(client, request)
             await until(client, request, S.STATE_SUCCEEDED)
@@ -364,7 +378,12 @@ async def test_stopped_server_leaves_the_decision_to_a_person(settings: Settings
 
 async def test_unknown_ids_are_not_found(client: Client) -> None:
     nobody = pb.CardRequest(card_request_id="00000000-0000-0000-0000-000000000000")
-    for call in (get(client, nobody), cancel(client, nobody), retry(client, nobody), track_data(client, nobody)):
+    for call in (
+        get(client, nobody),
+        cancel(client, nobody),
+        retry(client, nobody),
+        track_data(client, nobody),
+    ):
         await refused(call, grpc.StatusCode.NOT_FOUND, "CARD_REQUEST_NOT_FOUND")
     odd = pb.CardRequest(card_request_id="no uuid")
     info = await refused(get(client, odd), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")

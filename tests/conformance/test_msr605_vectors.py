@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msr605_vectors import BLOCKS, ERROR, READ_TO_WRITE, REFUSED_BLOCKS, BlockVector
+from tests.conformance.msr605_vectors import BLOCKS, ERROR, READ_TO_WRITE, REFUSED_BLOCKS, BlockVector
 
 from swipegate.devices.drivers.msr605 import judge_block
 from swipegate.devices.errors import Reason

@@ -59,9 +59,7 @@ def command_of(request: ReplaceCardIfExistsRequest) -> ReplaceCard:
     if request.id and canonical_uuid("id", request.id) != user_id:
         raise invalid("id", "must be user_id where it is given")
     fields: dict[str, Any] = {
-        field: getattr(request, field)
-        for field in _OPTIONAL
-        if request.HasField(field)
+        field: getattr(request, field) for field in _OPTIONAL if request.HasField(field)
     }
     for field in _TIMES:
         if request.HasField(field):

@@ -16,6 +16,21 @@ from swipegate.core.recordings import RawSwipe, RecordingError, read_recording
 from swipegate.v1 import track_pb2 as pb
 
 
+READING_ERRORS = frozenset(
+    {
+        pb.TRACK_ERROR_NO_ENCODING,
+        pb.TRACK_ERROR_NO_START,
+        pb.TRACK_ERROR_NO_END,
+        pb.TRACK_ERROR_PARITY,
+        pb.TRACK_ERROR_LRC,
+        pb.TRACK_ERROR_EMPTY,
+        pb.TRACK_ERROR_JITTER,
+        pb.TRACK_ERROR_NOT_READ,
+    }
+)
+"""With one of these the characters themselves are in doubt; with others, what they mean."""
+
+
 class Source(NamedTuple):
     """One thing to decode."""
 
@@ -60,7 +75,7 @@ def decode(
     [bold]swipegate decode swipe.wav[/] · [bold]swipegate decode --text ';98949188?'[/] ·
     [bold]swipegate decode --json *.wav[/]
 
-    Exit code 0: every swipe gave a track without errors; 1: something did not read; 2: a file or option is wrong.
+    Exit code 0: every track was read; 1: something did not read; 2: a file or option is wrong.
     """
     formats = _formats(card_format)
     worst = Exit.OK
@@ -72,7 +87,7 @@ def decode(
             _print_refusal(source, json)
             continue
         decoded = [(core.decode(swipe, formats), raw) for swipe, raw in source.swipes]
-        if worst is Exit.OK and not all(_is_good(swipe) for swipe, _ in decoded):
+        if worst is Exit.OK and not all(_reads(swipe) for swipe, _ in decoded):
             worst = Exit.UNREADABLE
         _print(source.name, decoded, reveal=reveal, json=json)
     if not any_source:
@@ -84,9 +99,9 @@ def _formats(names: list[str] | None) -> core.FormatSet:
     if not names:
         return core.compile_formats(core.DEFAULT_FORMATS)
     for name in names:
-        if name not in core.BUILTIN_FORMATS:
-            fail(Exit.USAGE, f"no card format {name}; there are: {', '.join(core.BUILTIN_FORMATS)}")
-    return core.compile_formats([core.BUILTIN_FORMATS[name] for name in names])
+        if name not in core.FORMATS_BY_NAME:
+            fail(Exit.USAGE, f"no card format {name}; there are: {', '.join(core.FORMATS_BY_NAME)}")
+    return core.compile_formats([core.FORMATS_BY_NAME[name] for name in names])
 
 
 def _sources(
@@ -157,8 +172,9 @@ def swipe_of(raw: RawSwipe) -> pb.Swipe:
     return swipe
 
 
-def _is_good(swipe: pb.DecodedSwipe) -> bool:
-    return bool(swipe.tracks) and not any(track.errors for track in swipe.tracks)
+def _reads(swipe: pb.DecodedSwipe) -> bool:
+    """Whether every track could be read, whatever its fields then hold."""
+    return bool(swipe.tracks) and not any(READING_ERRORS & set(track.errors) for track in swipe.tracks)
 
 
 def _print_refusal(error: RecordingError, json: bool) -> None:

@@ -31,7 +31,7 @@ def shown(swipe: pb.DecodedSwipe, *, reveal: bool) -> pb.DecodedSwipe:
 
 def number_is_pan(swipe: pb.DecodedSwipe) -> bool:
     """Whether the card number is a PAN: its format says so, or a track's PAN field is the same number."""
-    built_in = core.BUILTIN_FORMATS.get(swipe.card_number.card_format)
+    built_in = core.FORMATS_BY_NAME.get(swipe.card_number.card_format)
     if built_in is not None and built_in.number_is_pan:
         return True
     return any(track.fields.pan == swipe.card_number.card_number for track in swipe.tracks)

@@ -34,7 +34,7 @@ class CardFormats:
             raise invalid("card_format", str(error)) from None
 
         def unit(connection: Connection) -> CardFormat:
-            taken = stored.name in core.BUILTIN_FORMATS or card_formats.by_name(connection, stored.name)
+            taken = stored.name in core.FORMATS_BY_NAME or card_formats.by_name(connection, stored.name)
             if taken:
                 raise SwipegateError(error_pb2.ERROR_REASON_CARD_FORMAT_EXISTS, name=stored.name)
             card_formats.add(connection, stored)
@@ -46,7 +46,7 @@ class CardFormats:
 
     async def every(self) -> list[CardFormat]:
         """Every format by name, built-in ones last."""
-        return [*await self._database.read(card_formats.every), *core.BUILTIN_FORMATS.values()]
+        return [*await self._database.read(card_formats.every), *core.FORMATS_BY_NAME.values()]
 
     async def compiled(self, names: Sequence[str], field: str = "card_formats") -> core.FormatSet:
         """The named formats, in order; without names all of this installation, else the built-in ones.
@@ -79,7 +79,7 @@ def _named(connection: Connection, names: tuple[str, ...]) -> list[CardFormat]:
         return card_formats.every(connection) or list(core.DEFAULT_FORMATS)
     formats = []
     for name in names:
-        found = core.BUILTIN_FORMATS.get(name) or card_formats.by_name(connection, name)
+        found = core.FORMATS_BY_NAME.get(name) or card_formats.by_name(connection, name)
         if found is None:
             raise SwipegateError(error_pb2.ERROR_REASON_CARD_FORMAT_NOT_FOUND, name=name[:64])
         formats.append(found)
