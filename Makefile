@@ -19,7 +19,7 @@ lint: .venv/installed-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/cython-lint ext src/swipegate/core
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint ext src/swipegate/core
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
 

@@ -92,7 +92,12 @@ def extensions() -> list[Extension]:
 
 GENERATED.mkdir(exist_ok=True)
 setup(
-    packages=[*sorted({str(p.parent.relative_to(SOURCES)).replace(os.sep, ".") for p in SOURCES.rglob("__init__.py")} | {"swipegate.v1"})],
+    packages=[
+        *sorted(
+            {str(p.parent.relative_to(SOURCES)).replace(os.sep, ".") for p in SOURCES.rglob("__init__.py")}
+            | {"swipegate.v1"}
+        )
+    ],
     package_dir={"": "src"},
     ext_modules=extensions(),
     cmdclass={"build_py": BuildPy, "build_ext": BuildExt},

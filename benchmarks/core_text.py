@@ -1,4 +1,5 @@
-"""Speed of the text half of the track core, one thread: texts and bits through decode_batch, and each stage alone.
+"""Speed of the text half of the track core, one thread: texts and bits through decode_batch, and each stage
+alone.
 
 The baseline of the same run is the plain `re` match of track 2 that a hand-made parser would make.
 """

@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from grpc import aio
+from tests.adversity.serving import ServeProcess
 
 from swipegate.v1 import track_pb2 as pb
 from swipegate.v1 import track_pb2_grpc
-from tests.adversity.serving import ServeProcess
 
 ROUNDS = 5
 BATCH = 1000

@@ -93,7 +93,9 @@ cdef bint _expiry(const TrackRecord *record, const Part *part, Digits *digits) n
     return _digits(record, &behind_blanks, digits)
 
 
-cdef bint _matches(const CompiledFormat *format, const TrackRecord *record, NumberMatch *match) noexcept nogil:
+cdef bint _matches(
+    const CompiledFormat *format, const TrackRecord *record, NumberMatch *match
+) noexcept nogil:
     cdef Py_ssize_t start, end
     cdef int index
     if record.number != format.track or record.errors & codes.ERRORS_OF_READING or not record.data.length:
@@ -124,7 +126,8 @@ cdef bint _matches(const CompiledFormat *format, const TrackRecord *record, Numb
 
 
 cdef void match_formats(
-    const CompiledFormat *formats, Py_ssize_t format_count, const TrackRecord *records, Py_ssize_t record_count,
+    const CompiledFormat *formats, Py_ssize_t format_count, const TrackRecord *records,
+    Py_ssize_t record_count,
     NumberMatch *match
 ) noexcept nogil:
     """The first format, in their order, that a track fits; match.format is NULL when none does."""

@@ -6,13 +6,16 @@ from libc.string cimport memchr, memset
 from swipegate.core cimport codes
 
 cdef enum:
-    # Evidence a reading needs, in bits. A random string passes one alignment with probability 2^-evidence: one bit
-    # for each character's parity, and data bits for each of start sentinel, end sentinel and LRC. Each freedom of the
-    # search is taken off again (_weigh), so whatever the length, fewer than about 8 in 2^20 random strings are accepted.
+    # Evidence a reading needs, in bits. A random string passes one alignment with probability 2^-evidence:
+    # one bit for each character's parity, and data bits for each of start sentinel, end sentinel and LRC.
+    # Each freedom of the search is taken off again (_weigh), so whatever the length, fewer than about 8 in
+    # 2^20 random strings are accepted.
     MIN_EVIDENCE = 20
-    # Clocking zeros are required around a track (ISO/IEC 7811-2), so up to this many on a side count as evidence.
+    # Clocking zeros are required around a track (ISO/IEC 7811-2), so up to this many on a side count as
+    # evidence.
     MAX_ZEROS = 2
-    # What a repair spends: the parity of the bad character, and the LRC but for the syndromes of no or one bit.
+    # What a repair spends: the parity of the bad character, and the LRC but for the syndromes of no or one
+    # bit.
     REPAIR_PRICE = 4
     # A sentinel that is itself repaired leaves any of w flips open.
     SENTINEL_PRICE = 3
@@ -74,8 +77,9 @@ cdef inline int _code_at(const uint8_t *bits, Py_ssize_t count, Py_ssize_t place
     cdef int bit
     if place + 8 <= count:
         octet = (
-            <uint64_t>bits[place] | <uint64_t>bits[place + 1] << 8 | <uint64_t>bits[place + 2] << 16
-            | <uint64_t>bits[place + 3] << 24 | <uint64_t>bits[place + 4] << 32 | <uint64_t>bits[place + 5] << 40
+            <uint64_t>bits[place] | <uint64_t>bits[place + 1] << 8
+            | <uint64_t>bits[place + 2] << 16 | <uint64_t>bits[place + 3] << 24
+            | <uint64_t>bits[place + 4] << 32 | <uint64_t>bits[place + 5] << 40
             | <uint64_t>bits[place + 6] << 48 | <uint64_t>bits[place + 7] << 56
         ) & <uint64_t>0x0101010101010101
         # The product lines the eight low bits up in its top byte, none carrying into another.
@@ -97,7 +101,6 @@ cdef Outcome _scan(
     const uint8_t *bits, Py_ssize_t count, Py_ssize_t start, int width, char *text, Attempt *attempt
 ) noexcept nogil:
     """Read from a start sentinel to the first end sentinel and its LRC, all parity right."""
-    cdef int start_code = _start_code(width)
     cdef int end_code = _end_code(width)
     cdef int checksum = 0
     cdef int characters = 0
@@ -129,7 +132,8 @@ cdef Outcome _scan(
 
 
 cdef void _weigh(
-    const uint8_t *bits, Py_ssize_t count, Py_ssize_t first, Py_ssize_t last, int width, int price, Attempt *attempt
+    const uint8_t *bits, Py_ssize_t count, Py_ssize_t first, Py_ssize_t last, int width, int price,
+    Attempt *attempt
 ) noexcept nogil:
     """Set the evidence; first and last are the outermost one-bits of the string."""
     cdef Py_ssize_t slack = 0
@@ -217,7 +221,8 @@ cdef inline bint _one_bit_or_none(int syndrome) noexcept nogil:
 
 
 cdef bint _crosses(
-    const uint8_t *bits, Py_ssize_t count, Py_ssize_t place, int width, int checksum, int bad_code, Attempt *attempt
+    const uint8_t *bits, Py_ssize_t count, Py_ssize_t place, int width, int checksum, int bad_code,
+    Attempt *attempt
 ) noexcept nogil:
     """Whether the LRC at `place` names the wrong bit of the one character of wrong parity."""
     cdef int lrc
@@ -314,7 +319,8 @@ cdef bint _search_repair(
 cdef int _diagnose(
     const uint8_t *bits, Py_ssize_t count, int width, int best, uint8_t *is_lrc, unsigned *errors
 ) noexcept nogil:
-    """Say why the likeliest of the failed readings fails; returns its weight when above `best`, else `best`."""
+    """Say why the likeliest of the failed readings fails; returns its weight when above `best`, else `best`.
+    """
     cdef Py_ssize_t first = _first_one(bits, 0, count)
     cdef Py_ssize_t place, start
     cdef int code, right, wrong, weight, checksum, lrc
@@ -356,7 +362,8 @@ cdef int _diagnose(
         else:
             lrc = _code_at(bits, count, place, width)
             if ODD[lrc] and not (checksum ^ lrc) & ((1 << (width - 1)) - 1):
-                errors[0] = codes.ERROR_NO_START  # it agrees, but is too short to be trusted among so many bits
+                # it agrees, but is too short to be trusted among so many bits
+                errors[0] = codes.ERROR_NO_START
             else:
                 errors[0] = codes.ERROR_LRC
                 is_lrc[0] = True
@@ -587,7 +594,8 @@ def decode(const uint8_t[::1] bits not None, int bits_per_character=0, bint repa
         for index in range(count):
             seen |= bits[index]
         if seen <= 1:
-            decode_bits(&bits[0] if count else &nothing, count, bits_per_character, repair, &characters.reading)
+            decode_bits(
+                &bits[0] if count else &nothing, count, bits_per_character, repair, &characters.reading)
     if seen > 1:
         raise ValueError("bits must be bytes of 0 and 1")
     return characters
@@ -601,12 +609,15 @@ def decode_packed(data, int bits_per_character=0, bint repair=True, bint any_pac
     turned = decode(unpack(data, lsb_first=True), bits_per_character, repair)
     if turned.reading.errors:
         return characters
-    # Bits turned inside each byte, read forward, are the bytes in reverse order, read backward: the same string.
+    # Bits turned inside each byte, read forward, are the bytes in reverse order, read backward: the same
+    # string.
     turned.reading.direction = codes.DIRECTION_REVERSE
     return turned
 
 
-def encode(str text not None, int bits_per_character, int leading_zeros=0, int trailing_zeros=0, bint reverse=False):
+def encode(
+    str text not None, int bits_per_character, int leading_zeros=0, int trailing_zeros=0, bint reverse=False
+):
     cdef int width = _checked_width(bits_per_character, False)
     cdef int base = 0x30 if width == 5 else 0x20
     cdef int value, bit, code
@@ -647,7 +658,10 @@ def pack(const uint8_t[::1] bits not None):
     return bytes(data)
 
 
-def unpack(const uint8_t[::1] data not None, Py_ssize_t bit_count=0, *, bint lsb_first=False, bint bytes_reversed=False):
+def unpack(
+    const uint8_t[::1] data not None, Py_ssize_t bit_count=0, *, bint lsb_first=False, bint
+    bytes_reversed=False
+):
     cdef Py_ssize_t size = data.shape[0]
     cdef Py_ssize_t count = bit_count if bit_count else 8 * size
     cdef bytearray bits

@@ -6,12 +6,14 @@ from libc.string cimport memchr, memcpy, memset
 from swipegate.core cimport codes
 
 cdef enum:
-    # Data characters of the longest tracks, 79, 40 and 107 with start sentinel, end sentinel and LRC (ISO/IEC 7811-2).
+    # Data characters of the longest tracks, 79, 40 and 107 with start sentinel, end sentinel and LRC (ISO/IEC
+    # 7811-2).
     MAX_DATA1 = 76
     MAX_DATA2 = 37
     MAX_DATA3 = 104
     MAX_NAME = 26            # ISO/IEC 7813
-    MIN_BANK_PAN = 12        # digits from which a PAN with a right check digit speaks for a bank track by itself
+    # digits from which a PAN with a right check digit speaks for a bank track by itself
+    MIN_BANK_PAN = 12
 
 # What a byte is not, or is: the OR over a text answers in one pass.
 cdef enum:
@@ -29,7 +31,9 @@ cdef inline bint _is_digit(uint8_t byte) noexcept nogil:
     return 0x30 <= byte <= 0x39
 
 
-cdef inline bint _are_digits(const uint8_t *text, Py_ssize_t start, Py_ssize_t count, Py_ssize_t end) noexcept nogil:
+cdef inline bint _are_digits(
+    const uint8_t *text, Py_ssize_t start, Py_ssize_t count, Py_ssize_t end
+) noexcept nogil:
     cdef Py_ssize_t index
     if start + count > end:
         return False
@@ -75,7 +79,8 @@ cdef uint8_t _classes(const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noe
                 index = end - 8
             memcpy(&word, text + index, 8)
             index += 8
-            # 0x30 to 0x3F have one high nibble; 0x20 to 0x5F are 0x40 to 0x7F when 0x20 is added, which cannot
+            # 0x30 to 0x3F have one high nibble; 0x20 to 0x5F are 0x40 to 0x7F when 0x20 is added, which
+            # cannot
             # carry into the next byte while the top bit is clear.
             out_of_five |= (word ^ <uint64_t>0x3030303030303030) & <uint64_t>0xF0F0F0F0F0F0F0F0
             out_of_seven |= word & <uint64_t>0x8080808080808080
@@ -88,7 +93,9 @@ cdef uint8_t _classes(const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noe
     return found
 
 
-cdef inline Py_ssize_t _find(const uint8_t *text, uint8_t byte, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef inline Py_ssize_t _find(
+    const uint8_t *text, uint8_t byte, Py_ssize_t start, Py_ssize_t end
+) noexcept nogil:
     """Place of a byte, or end."""
     cdef const void *found
     if start >= end:
@@ -118,7 +125,6 @@ cdef bint luhn_agrees(const char *digits, Py_ssize_t length) noexcept nogil:
 cdef Py_ssize_t _parse_pan(TrackRecord *record, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """Take the digits, and blanks between them, up to the first other character; returns its place."""
     cdef Py_ssize_t place = start
-    cdef Py_ssize_t last = start
     cdef int length = 0
     cdef bint blanks = False
     cdef uint8_t byte
@@ -157,7 +163,9 @@ cdef bint _is_month(const uint8_t *text, Py_ssize_t place) noexcept nogil:
     return 1 <= month <= 12
 
 
-cdef void _parse_tail(TrackRecord *record, Py_ssize_t place, Py_ssize_t end, uint8_t separator) noexcept nogil:
+cdef void _parse_tail(
+    TrackRecord *record, Py_ssize_t place, Py_ssize_t end, uint8_t separator
+) noexcept nogil:
     """Expiry date or separator, service code or separator, discretionary data (ISO/IEC 7813)."""
     cdef const uint8_t *text = record.text
     cdef Py_ssize_t after_blanks = place
@@ -254,7 +262,8 @@ cdef void _parse_track1(TrackRecord *record, Py_ssize_t start, Py_ssize_t end, u
     if not record.errors & (codes.ERROR_FORMAT_CODE | codes.ERROR_PAN):
         record.standard = codes.STANDARD_ISO7813_TRACK1
     place = separator + 1
-    if record.pan_length > 2 and record.pan[0] == c"5" and record.pan[1] == c"9" and _are_digits(text, place, 3, end):
+    if (record.pan_length > 2 and record.pan[0] == c"5" and record.pan[1] == c"9"
+            and _are_digits(text, place, 3, end)):
         _set(record, COUNTRY_CODE, place, place + 3)
         place += 3
     separator = _find(text, c"^", place, end)
@@ -263,7 +272,8 @@ cdef void _parse_track1(TrackRecord *record, Py_ssize_t start, Py_ssize_t end, u
 
 
 cdef bint _is_licence(const TrackRecord *record) noexcept nogil:
-    """Whether the issuer number is one of a driving licence: 604425 to 604429 and 636000 to 636062 (AAMVA)."""
+    """Whether the issuer number is one of a driving licence: 604425 to 604429 and 636000 to 636062 (AAMVA).
+    """
     cdef int issuer = 0
     cdef int index
     if record.pan_length < 7:
@@ -290,8 +300,6 @@ cdef Py_ssize_t _cut_padding(TrackRecord *record, Py_ssize_t start, Py_ssize_t e
         return end
     record.allowances |= codes.ALLOWED_PADDING
     return place
-
-
 
 
 cdef void _parse_track2(TrackRecord *record, Py_ssize_t start, Py_ssize_t end, uint8_t found) noexcept nogil:
@@ -339,16 +347,28 @@ cdef enum:
     FIXED_FIELDS = 16
     FIXED_DIGITS = 36      # up to the expiry date, country code included
 cdef FixedField[FIXED_FIELDS] FIXED = [
-    FixedField(COUNTRY_CODE, 3, True), FixedField(CURRENCY, 3, False), FixedField(CURRENCY_EXPONENT, 1, False),
-    FixedField(AMOUNT_AUTHORISED, 4, False), FixedField(AMOUNT_REMAINING, 4, False), FixedField(CYCLE_BEGIN, 4, False),
-    FixedField(CYCLE_LENGTH, 2, False), FixedField(RETRY_COUNT, 1, False), FixedField(PIN_CONTROL, 6, False),
-    FixedField(INTERCHANGE_CONTROL, 1, False), FixedField(PAN_RESTRICTION, 2, False),
-    FixedField(SAN1_RESTRICTION, 2, False), FixedField(SAN2_RESTRICTION, 2, False), FixedField(EXPIRY, 4, True),
-    FixedField(CARD_SEQUENCE, 1, False), FixedField(CARD_SECURITY_NUMBER, 9, True),
+    FixedField(COUNTRY_CODE, 3, True),
+    FixedField(CURRENCY, 3, False),
+    FixedField(CURRENCY_EXPONENT, 1, False),
+    FixedField(AMOUNT_AUTHORISED, 4, False),
+    FixedField(AMOUNT_REMAINING, 4, False),
+    FixedField(CYCLE_BEGIN, 4, False),
+    FixedField(CYCLE_LENGTH, 2, False),
+    FixedField(RETRY_COUNT, 1, False),
+    FixedField(PIN_CONTROL, 6, False),
+    FixedField(INTERCHANGE_CONTROL, 1, False),
+    FixedField(PAN_RESTRICTION, 2, False),
+    FixedField(SAN1_RESTRICTION, 2, False),
+    FixedField(SAN2_RESTRICTION, 2, False),
+    FixedField(EXPIRY, 4, True),
+    FixedField(CARD_SEQUENCE, 1, False),
+    FixedField(CARD_SECURITY_NUMBER, 9, True),
 ]
 
 
-cdef Py_ssize_t _parse_fixed(TrackRecord *record, const FixedField *fixed, Py_ssize_t place, Py_ssize_t end) noexcept nogil:
+cdef Py_ssize_t _parse_fixed(
+    TrackRecord *record, const FixedField *fixed, Py_ssize_t place, Py_ssize_t end
+) noexcept nogil:
     """Take one field of fixed length; returns the place after it, or -1 when the track breaks off there."""
     if place >= end:
         record.allowances |= codes.ALLOWED_FIELDS_MISSING
@@ -462,7 +482,9 @@ cdef int _guess(const uint8_t *text, Py_ssize_t length) noexcept nogil:
 
 
 cdef void parse_track(const uint8_t *text, Py_ssize_t length, int number, TrackRecord *record) noexcept nogil:
-    """Fill `record` from one track without framing; number 0 lets the start sentinel tell. At most MAX_TEXT bytes."""
+    """Fill `record` from one track without framing; number 0 lets the start sentinel tell. At most MAX_TEXT
+    bytes.
+    """
     cdef Py_ssize_t start = 0
     cdef Py_ssize_t end = length
     cdef uint8_t found
@@ -523,7 +545,8 @@ cdef int _lrc_of(const TrackRecord *record) noexcept nogil:
     cdef uint8_t found = _classes(text, record.data.start, record.data.start + record.data.length)
     cdef bint five = record.number == 2 or (record.number == 3 and not found & NOT_FIVE)
     cdef int base = 0x30 if five else 0x20
-    # The end sentinel is as the standard has it; so is the start sentinel, whatever the reader printed for it.
+    # The end sentinel is as the standard has it; so is the start sentinel, whatever the reader printed for
+    # it.
     cdef int checksum = 0x0F ^ 0x0B if five else 0x1F ^ 0x05
     cdef Py_ssize_t index
     if found & ((NOT_FIVE if five else NOT_SEVEN | IS_LOWER)):
@@ -542,7 +565,9 @@ cdef inline bint _opens(const uint8_t *line, Py_ssize_t place, Py_ssize_t end) n
     return place + 1 < end and _is_start(line[place], 3) and not CLASS[line[place + 1]] & IS_CONTROL
 
 
-cdef Py_ssize_t _close(TrackRecord *record, Py_ssize_t place, Py_ssize_t end, const uint8_t *line, bint one) noexcept nogil:
+cdef Py_ssize_t _close(
+    TrackRecord *record, Py_ssize_t place, Py_ssize_t end, const uint8_t *line, bint one
+) noexcept nogil:
     """Read what follows an end sentinel up to the next track: LRC, a second end sentinel, framing."""
     cdef uint8_t byte
     cdef int lrc
@@ -558,12 +583,14 @@ cdef Py_ssize_t _close(TrackRecord *record, Py_ssize_t place, Py_ssize_t end, co
             return place
         lrc = _lrc_of(record)
         if not one and _opens(line, place, end):
-            # Before another sentinel it is an LRC that looks like one; the odd ones for track 3 may be data there.
+            # Before another sentinel it is an LRC that looks like one; the odd ones for track 3 may be data
+            # there.
             if byte != lrc and not _is_plain_start(line[place + 1]):
                 return place
         if byte == c"?" and lrc != c"?":
             record.allowances |= codes.ALLOWED_EXTRA_END_SENTINEL
-        elif record.lrc == codes.LRC_NONE and (byte == lrc or last or (not one and _opens(line, place + 1, end))):
+        elif record.lrc == codes.LRC_NONE and (
+                byte == lrc or last or (not one and _opens(line, place + 1, end))):
             record.lrc_character = <char>byte if not CLASS[byte] & NOT_PRINTABLE else c"?"
             record.lrc = codes.LRC_OK if byte == lrc else codes.LRC_BAD
             if byte != lrc:
@@ -574,7 +601,9 @@ cdef Py_ssize_t _close(TrackRecord *record, Py_ssize_t place, Py_ssize_t end, co
     return place
 
 
-cdef Py_ssize_t _end_of(const uint8_t *line, Py_ssize_t start, Py_ssize_t end, int number, bint one) noexcept nogil:
+cdef Py_ssize_t _end_of(
+    const uint8_t *line, Py_ssize_t start, Py_ssize_t end, int number, bint one
+) noexcept nogil:
     """One past the end sentinel of the track at `start`, or where a track without one breaks off."""
     cdef Py_ssize_t sentinel = _find(line, c"?", start, end)
     cdef Py_ssize_t limit = sentinel + 1 if sentinel < end else end
@@ -619,7 +648,9 @@ cdef Py_ssize_t _start_of(const uint8_t *line, Py_ssize_t length, int number) no
 cdef int split_line(
     const uint8_t *line, Py_ssize_t length, int number, TrackRecord *records, int capacity
 ) noexcept nogil:
-    """Parse every track of what a reader printed, or the one track a device gave under `number`; returns how many."""
+    """Parse every track of what a reader printed, or the one track a device gave under `number`; returns how
+    many.
+    """
     cdef Py_ssize_t place = _start_of(line, length, number)
     cdef Py_ssize_t end
     cdef bint one = number != 0
@@ -796,7 +827,9 @@ def encode_track1(str pan not None, str name not None, str expiry not None="", s
     return _checked_size(f"%B{pan}^{country_code}{name}^{dates[0]}{dates[1]}{discretionary}?", MAX_DATA1 + 3)
 
 
-def encode_track2(str pan not None, str expiry not None="", str service_code not None="", str discretionary not None=""):
+def encode_track2(
+    str pan not None, str expiry not None="", str service_code not None="", str discretionary not None=""
+):
     _checked_digits(pan, "pan", 1, MAX_PAN)
     if any([not 0x30 <= ord(character) <= 0x3F or character in ";?" for character in discretionary]):
         raise ValueError("discretionary holds a character that is no data on track 2")

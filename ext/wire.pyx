@@ -1,7 +1,9 @@
 """A batch of swipes: protobuf bytes in, protobuf bytes out, no Python object a swipe, no GIL.
 
-The messages are DecodeSwipesRequest and DecodeSwipesResponse of protos/swipegate/v1/track.proto. Every length read is
-held to what is left of the message before it is used; the answer is written backwards, so that lengths are known.
+The messages are DecodeSwipesRequest and DecodeSwipesResponse of protos/swipegate/v1/track.proto. Every length
+read is
+held to what is left of the message before it is used; the answer is written backwards, so that lengths are
+known.
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
@@ -11,10 +13,10 @@ from libc.string cimport memcpy, memset
 
 from swipegate.core cimport codes, flux
 from swipegate.core.numbers cimport CompiledFormat, Digits, FormatSet, NumberMatch, match_formats
-from swipegate.core.symbols cimport MAX_BITS, CharacterRepair, Reading, decode_bits, unpack_bits
+from swipegate.core.symbols cimport MAX_BITS, Reading, decode_bits, unpack_bits
 from swipegate.core.tracks cimport (
-    CARD_SEQUENCE, COUNTRY_CODE, DISCRETIONARY, EXPIRY, FIELD_COUNT, FIRST_TRACK3_FIELD, FORMAT_CODE, LUHN_ABSENT,
-    LUHN_OK, MAX_LINE_TRACKS, MAX_TEXT, NAME, TrackRecord, parse_track, split_line)
+    COUNTRY_CODE, DISCRETIONARY, FIELD_COUNT, FIRST_TRACK3_FIELD, FORMAT_CODE, LUHN_ABSENT, LUHN_OK,
+    MAX_LINE_TRACKS, MAX_TEXT, NAME, TrackRecord, parse_track, split_line)
 
 # Bounds of the messages, as the proto states them.
 cdef enum:
@@ -30,7 +32,8 @@ cdef enum:
 
 cdef enum:
     MAX_RECORDS = MAX_TRACKS * MAX_LINE_TRACKS
-    # A track's answer: its text, its fields, the parts of its name, and besides them tags, lengths, PAN and repairs.
+    # A track's answer: its text, its fields, the parts of its name, and besides them tags, lengths, PAN and
+    # repairs.
     COPIES = 3
     TRACK_OVERHEAD = 384
     NUMBER_SIZE = 512                 # a card number's: five strings of at most 64 characters
@@ -391,12 +394,12 @@ cdef void _add_reading(const RawTrack *raw, const Reading *reading, Batch *work)
 
 cdef void _decode_raw_track(const RawTrack *raw, Batch *work) noexcept nogil:
     cdef Py_ssize_t bit_count
-    cdef int count, index
+    cdef int count, _index
     cdef Reading *reading = &work.readings[work.reading_count]
     if raw.form == FORM_TEXT:
         count = split_line(
             raw.data, raw.size, <int>raw.number, &work.records[work.record_count], MAX_LINE_TRACKS)
-        for index in range(count):
+        for _index in range(count):
             work.sources[work.record_count] = NULL
             work.record_count += 1
         return
@@ -407,7 +410,7 @@ cdef void _decode_raw_track(const RawTrack *raw, Batch *work) noexcept nogil:
         decode_bits(work.bits, bit_count, 0, True, reading)
     else:
         count = read_signal(raw, &work.signal, reading, MAX_LINE_TRACKS)
-    for index in range(count):
+    for _index in range(count):
         _add_reading(raw, &work.readings[work.reading_count], work)
         work.reading_count += 1
 
@@ -445,7 +448,8 @@ cdef Failure _read_swipe(Cursor *cursor, Batch *work) noexcept nogil:
 
 
 cdef inline bint _room(Writer *writer, Py_ssize_t size) noexcept nogil:
-    """Whether `size` bytes fit. Asked once a track and once a card number; what is put then needs no check."""
+    """Whether `size` bytes fit. Asked once a track and once a card number; what is put then needs no check.
+    """
     if writer.place - writer.start < size:
         writer.overflow = True
         return False
@@ -453,7 +457,9 @@ cdef inline bint _room(Writer *writer, Py_ssize_t size) noexcept nogil:
 
 
 cdef inline void _copy(uint8_t *target, const uint8_t *source, Py_ssize_t size) noexcept nogil:
-    """memcpy for the short strings of a track, where a C compiler makes of it an instruction that is slow to start."""
+    """memcpy for the short strings of a track, where a C compiler makes of it an instruction that is slow to
+    start.
+    """
     cdef Py_ssize_t index = 0
     cdef uint64_t word
     if size < 8:
@@ -501,7 +507,9 @@ cdef inline void _put_length(Writer *writer, int field, const uint8_t *end) noex
     _put_varint(writer, <uint64_t>(field << 3 | 2))
 
 
-cdef inline void _put_string(Writer *writer, int field, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+cdef inline void _put_string(
+    Writer *writer, int field, const uint8_t *text, Py_ssize_t length
+) noexcept nogil:
     cdef uint8_t *end = writer.place
     if length:
         writer.place -= length
@@ -509,7 +517,9 @@ cdef inline void _put_string(Writer *writer, int field, const uint8_t *text, Py_
         _put_length(writer, field, end)
 
 
-cdef inline void _put_text(Writer *writer, int field, const TrackRecord *record, int start, int length) noexcept nogil:
+cdef inline void _put_text(
+    Writer *writer, int field, const TrackRecord *record, int start, int length
+) noexcept nogil:
     """A string from a track's text, bytes that are no printable ASCII as question marks."""
     cdef uint8_t *end = writer.place
     cdef int index
@@ -618,7 +628,9 @@ cdef void _put_card_number(Writer *writer, const NumberMatch *match) noexcept no
     _put_length(writer, 3, end)
 
 
-cdef void _write_swipe(Batch *work, const CompiledFormat *formats, Py_ssize_t count, Writer *writer) noexcept nogil:
+cdef void _write_swipe(
+    Batch *work, const CompiledFormat *formats, Py_ssize_t count, Writer *writer
+) noexcept nogil:
     """Write the DecodedSwipe of the workspace, without its own tag and length."""
     cdef NumberMatch match
     cdef int index
@@ -649,7 +661,8 @@ cdef Failure _append(Output *output, const uint8_t *data, Py_ssize_t size) noexc
 
 
 cdef Failure _decode_swipe(
-    Cursor *cursor, const CompiledFormat *formats, Py_ssize_t count, Batch *work, bint tagged, Output *output
+    Cursor *cursor, const CompiledFormat *formats, Py_ssize_t count, Batch *work, bint tagged,
+    Output *output
 ) noexcept nogil:
     cdef Writer writer
     cdef Failure failure = _read_swipe(cursor, work)
@@ -664,7 +677,8 @@ cdef Failure _decode_swipe(
 
 
 cdef Failure _decode_batch(
-    Cursor *cursor, const CompiledFormat *formats, Py_ssize_t count, Batch *work, Output *output, int *swipe
+    Cursor *cursor, const CompiledFormat *formats, Py_ssize_t count, Batch *work, Output *output,
+    int *swipe
 ) noexcept nogil:
     cdef Cursor inner
     cdef uint32_t field

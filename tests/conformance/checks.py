@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from swipegate.core import DEFAULT_FORMATS, compile_formats, decode, symbols, tracks
 from swipegate.v1 import track_pb2 as v1
 from swipegate.v1.card_format_pb2 import CardFormat, CardFormatPart
@@ -12,25 +13,59 @@ Check = Callable[[Any, dict[str, Any]], None]
 
 # The peers' names of fields, and ours.
 FIELDS = {
-    "format_code": "format_code", "pan": "pan", "name": "name", "name_raw": "name", "last": "surname",
-    "first": "first_name", "initial": "middle_name", "title": "title", "exp": "expiry", "exp_raw": "expiry",
-    "service_code": "service_code", "discretionary": "discretionary", "country": "country_code",
-    "currency": "currency", "amount_authorized": "amount_authorised", "amount_remaining": "amount_remaining",
-    "cycle_begin": "cycle_begin", "cycle_length": "cycle_length", "retry_count": "retry_count",
-    "pin_control": "pin_control", "interchange": "interchange_control", "pan_restriction": "pan_restriction",
-    "san1_restriction": "san1_restriction", "san2_restriction": "san2_restriction",
-    "card_sequence": "card_sequence", "card_security": "card_security_number", "relay_marker": "relay_marker",
+    "format_code": "format_code",
+    "pan": "pan",
+    "name": "name",
+    "name_raw": "name",
+    "last": "surname",
+    "first": "first_name",
+    "initial": "middle_name",
+    "title": "title",
+    "exp": "expiry",
+    "exp_raw": "expiry",
+    "service_code": "service_code",
+    "discretionary": "discretionary",
+    "country": "country_code",
+    "currency": "currency",
+    "amount_authorized": "amount_authorised",
+    "amount_remaining": "amount_remaining",
+    "cycle_begin": "cycle_begin",
+    "cycle_length": "cycle_length",
+    "retry_count": "retry_count",
+    "pin_control": "pin_control",
+    "interchange": "interchange_control",
+    "pan_restriction": "pan_restriction",
+    "san1_restriction": "san1_restriction",
+    "san2_restriction": "san2_restriction",
+    "card_sequence": "card_sequence",
+    "card_security": "card_security_number",
+    "relay_marker": "relay_marker",
     "crypto_check": "crypto_check_digits",
-}  # fmt: skip
+}
 # What peers derive from the fields, and this stage does not: brands, the meaning of service codes.
 DERIVED = {
-    "brand", "allowed", "authorization", "interchange", "pin", "technology", "ic_card", "international", "icc", "why",
-    "error", "pvv", "cvv", "pan_raw", "exp_year", "exp_month", "keyboard_layout_suspected",
-}  # fmt: skip
+    "brand",
+    "allowed",
+    "authorization",
+    "interchange",
+    "pin",
+    "technology",
+    "ic_card",
+    "international",
+    "icc",
+    "why",
+    "error",
+    "pvv",
+    "cvv",
+    "pan_raw",
+    "exp_year",
+    "exp_month",
+    "keyboard_layout_suspected",
+}
 
 
 def check_fields(track: tracks.ParsedTrack, expect: dict[str, Any]) -> None:
-    """Compare a parsed track with a peer's fields; None and the empty string are a field that is not there."""
+    """Compare a parsed track with a peer's fields; None and the empty string mean none."""
     for name, wanted in expect.items():
         if name == "exp_valid":
             assert (v1.TRACK_ERROR_EXPIRY not in track.errors) == wanted
@@ -212,9 +247,13 @@ def check_layout(given: dict[str, Any], expect: dict[str, Any]) -> None:
         return CardFormatPart(position=place[0], length=place[1] - place[0] + 1)
 
     card_format = CardFormat(
-        name="layout", track=2, card_number=part(layout["id"]), facility_code=part(layout.get("facility")),
-        issue_code=part(layout.get("issue")), expiry=part(layout.get("expiry", layout.get("iso"))),
-    )  # fmt: skip
+        name="layout",
+        track=2,
+        card_number=part(layout["id"]),
+        facility_code=part(layout.get("facility")),
+        issue_code=part(layout.get("issue")),
+        expiry=part(layout.get("expiry", layout.get("iso"))),
+    )
     found = compile_formats([card_format]).match(given["track2"])
     assert found is not None
     assert found.card_number == expect["id"]
@@ -242,14 +281,31 @@ def check_luhn(digits: str, expect: dict[str, Any]) -> None:
 
 
 CHECKS: dict[str, Check] = {
-    "bits": check_bits, "bytes_raw": check_bytes, "raw_bytes": check_raw_bytes, "raw_bytes_partial": check_partial,
-    "layout_bits": check_layout_bits, "encode": check_encode, "encode_t1": check_encode_track,
-    "encode_t2": check_encode_track, "lrc": check_encode, "lrc_check": check_printed_lrc, "luhn": check_luhn,
-    "t1_text": one_track(1), "t2_text": one_track(2), "t3_text": one_track(3), "emv_t2_hex": one_track(2),
-    "tracks_text": check_line, "reader_text": check_line, "wedge_chars": check_line,
-    "not_bank_card": check_not_bank_card, "layout_fields": check_layout, "layout_fixed": check_layout,
-    "validate_iso": check_alphabet, "aamva_text": check_no_crash, "classify": check_no_crash,
-}  # fmt: skip
+    "bits": check_bits,
+    "bytes_raw": check_bytes,
+    "raw_bytes": check_raw_bytes,
+    "raw_bytes_partial": check_partial,
+    "layout_bits": check_layout_bits,
+    "encode": check_encode,
+    "encode_t1": check_encode_track,
+    "encode_t2": check_encode_track,
+    "lrc": check_encode,
+    "lrc_check": check_printed_lrc,
+    "luhn": check_luhn,
+    "t1_text": one_track(1),
+    "t2_text": one_track(2),
+    "t3_text": one_track(3),
+    "emv_t2_hex": one_track(2),
+    "tracks_text": check_line,
+    "reader_text": check_line,
+    "wedge_chars": check_line,
+    "not_bank_card": check_not_bank_card,
+    "layout_fields": check_layout,
+    "layout_fixed": check_layout,
+    "validate_iso": check_alphabet,
+    "aamva_text": check_no_crash,
+    "classify": check_no_crash,
+}
 
 
 def check(kind: str, given: Any, expect: dict[str, Any]) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conformance.msr605_vectors import BLOCKS, ERROR, READ_TO_WRITE, REFUSED_BLOCKS, BlockVector
 
 from swipegate.devices.drivers.msr605 import judge_block
 from swipegate.devices.errors import Reason
@@ -15,6 +14,7 @@ from swipegate.devices.protocols.msr605.blocks import Block, BlockError, Mark, S
 from swipegate.devices.protocols.msr605.commands import Command
 from swipegate.devices.protocols.msr605.hid import ReportError, ReportUnpacker, pack_reports
 from swipegate.devices.protocols.msr605.host import Msr605Host, Reply
+from tests.conformance.msr605_vectors import BLOCKS, ERROR, READ_TO_WRITE, REFUSED_BLOCKS, BlockVector
 
 SHARED = Path(os.environ.get("SWIPEGATE_SHARED", Path(__file__).parents[3] / "shared"))
 

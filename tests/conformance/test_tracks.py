@@ -1,6 +1,7 @@
 """Vectors from public parsers, manuals and captures; each row of tracks.jsonl names its source.
 
-A row with a `difference` is one where the peer departs from the standard: its `expect` is what the standard says, and
+A row with a `difference` is one where the peer departs from the standard: its `expect` is what the standard
+says, and
 `difference` tells what the peer said, with the clause.
 """
 
@@ -30,7 +31,12 @@ def test_every_kind_has_a_vector() -> None:
 def test_shared_cases() -> None:
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED} is not there")
-    rows = [json.loads(line) for path in sorted(SHARED.glob("*.jsonl")) for line in path.read_text().splitlines() if line]
+    rows = [
+        json.loads(line)
+        for path in sorted(SHARED.glob("*.jsonl"))
+        for line in path.read_text().splitlines()
+        if line
+    ]
     mine = [row for row in rows if row["kind"] in CHECKS and row["id"] not in DIFFERENCES]
     assert len(mine) > 100
     for row in mine:

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from swipegate.core import BUILTIN_FORMATS, DEFAULT_FORMATS, compile_formats, tracks
 from swipegate.v1.card_format_pb2 import CardFormat, CardFormatFixedPart, CardFormatPart
 from swipegate.v1.track_pb2 import CardNumber
-
 from tests.reference import numbers as reference
 from tests.reference import tracks as reference_tracks
 
@@ -43,9 +43,21 @@ PAYMENT = "%B4111111111111111^DOE/JANE^2512101?;4111111111111111=2512101?"
     ("text", "formats", "expected"),
     [
         (PAYMENT, DEFAULT_FORMATS, ("iso7813-track2", "4111111111111111", "", "", "2512", 2)),
-        ("%B3782 822463 10005^D/J^2512101?", DEFAULT_FORMATS, ("iso7813-track1", "378282246310005", "", "", "2512", 1)),
-        ("4111111111111111D25121010000F", DEFAULT_FORMATS, ("iso7813-track2", "4111111111111111", "", "", "2512", 2)),
-        (";1576=3492657182=0=060113?", DEFAULT_FORMATS, ("stanley-field", "3492657182", "1576", "0", "060113", 2)),
+        (
+            "%B3782 822463 10005^D/J^2512101?",
+            DEFAULT_FORMATS,
+            ("iso7813-track1", "378282246310005", "", "", "2512", 1),
+        ),
+        (
+            "4111111111111111D25121010000F",
+            DEFAULT_FORMATS,
+            ("iso7813-track2", "4111111111111111", "", "", "2512", 2),
+        ),
+        (
+            ";1576=3492657182=0=060113?",
+            DEFAULT_FORMATS,
+            ("stanley-field", "3492657182", "1576", "0", "060113", 2),
+        ),
         (
             ";1570=901031337=00=6017700001234567?",
             DEFAULT_FORMATS,
@@ -61,12 +73,18 @@ PAYMENT = "%B4111111111111111^DOE/JANE^2512101?;4111111111111111=2512101?"
         (";0004048712?", named("digits-10", "digits"), ("digits-10", "0004048712", "", "", "", 2)),
     ],
 )
-def test_builtin_formats(match: Any, text: str, formats: tuple[CardFormat, ...], expected: tuple[Any, ...]) -> None:
+def test_builtin_formats(
+    match: Any, text: str, formats: tuple[CardFormat, ...], expected: tuple[Any, ...]
+) -> None:
     found = match(formats, text)
     assert found == CardNumber(
-        card_format=expected[0], card_number=expected[1], facility_code=expected[2], issue_code=expected[3],
-        expiry=expected[4], track=expected[5],
-    )  # fmt: skip
+        card_format=expected[0],
+        card_number=expected[1],
+        facility_code=expected[2],
+        issue_code=expected[3],
+        expiry=expected[4],
+        track=expected[5],
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,8 +116,11 @@ FORMATS = st.builds(
     field_count=st.integers(0, 4),
     check_digit=st.integers(0, 1),
     fixed_parts=st.one_of(
-        st.just([]), st.builds(lambda part: [CardFormatFixedPart(part=part, text="1")], st.builds(
-            CardFormatPart, field=st.integers(0, 3), position=st.integers(0, 4), length=st.just(1)))
+        st.just([]),
+        st.builds(
+            lambda part: [CardFormatFixedPart(part=part, text="1")],
+            st.builds(CardFormatPart, field=st.integers(0, 3), position=st.integers(0, 4), length=st.just(1)),
+        ),
     ),
 )
 
@@ -162,13 +183,19 @@ NUMBER = CardFormatPart(length=1)
             [CardFormat(name="a", track=1, card_number=NUMBER, fixed_parts=[{"part": {}, "text": "1"}] * 9)],
             "card_formats[0].fixed_parts",
         ),
-        ([CardFormat(name="a", track=1, card_number=NUMBER, min_length=3, max_length=2)], "card_formats[0].max_length"),
+        (
+            [CardFormat(name="a", track=1, card_number=NUMBER, min_length=3, max_length=2)],
+            "card_formats[0].max_length",
+        ),
         ([CardFormat(name="a", track=1, card_number=NUMBER, check_digit=2)], "card_formats[0].check_digit"),
-        ([CardFormat(name="a", track=1, card_number=NUMBER, description="x" * 257)], "card_formats[0].description"),
+        (
+            [CardFormat(name="a", track=1, card_number=NUMBER, description="x" * 257)],
+            "card_formats[0].description",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bad_formats_are_named(formats: list[CardFormat], field: str) -> None:
-    with pytest.raises(ValueError, match="must|is ") as caught:
+    with pytest.raises(ValueError, match=r"must|is ") as caught:
         compile_formats(formats)
     assert str(caught.value).startswith(field + ":")
 

@@ -6,13 +6,15 @@ from types import ModuleType
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from swipegate.core import symbols as compiled
 from swipegate.v1 import track_pb2
-
 from tests.reference import symbols as reference
 
 DIGITS = st.text("0123456789:<=>", min_size=3, max_size=60)
-LETTERS = st.text([chr(value) for value in range(0x20, 0x60) if chr(value) not in "%?"], min_size=3, max_size=80)
+LETTERS = st.text(
+    [chr(value) for value in range(0x20, 0x60) if chr(value) not in "%?"], min_size=3, max_size=80
+)
 TRACKS = st.one_of(DIGITS.map(lambda data: (f";{data}?", 5)), LETTERS.map(lambda data: (f"%{data}?", 7)))
 PARITY_AND_LRC = track_pb2.REPAIR_METHOD_PARITY_AND_LRC
 RANDOM_STRINGS = 100_000
@@ -47,7 +49,9 @@ def test_round_trip(
             continue  # too little evidence in reverse or inverted; test_short_tracks holds these
         assert read.text == text
         assert read.inverted == inverted
-        assert read.direction == (track_pb2.SWIPE_DIRECTION_REVERSE if reverse else track_pb2.SWIPE_DIRECTION_FORWARD)
+        assert read.direction == (
+            track_pb2.SWIPE_DIRECTION_REVERSE if reverse else track_pb2.SWIPE_DIRECTION_FORWARD
+        )
         assert (read.lrc, read.lrc_character) == (track_pb2.LRC_STATUS_OK, compiled.lrc(text, width))
         ends = (trailing, leading) if reverse else (leading, trailing)
         assert (read.start_bit, read.end_bit) == (ends[0], len(bits) - ends[1])
@@ -149,8 +153,11 @@ def test_both_agree_on_damaged_tracks(data: str, draw: st.DataObject, leading: i
     one, other = compiled.decode(bits, 5), reference.decode(bits, 5)
     assert one.text == other.text
     assert (one.direction, one.inverted, one.repairs, one.lrc) == (
-        other.direction, other.inverted, other.repairs, other.lrc if other.text else one.lrc,
-    )  # fmt: skip
+        other.direction,
+        other.inverted,
+        other.repairs,
+        other.lrc if other.text else one.lrc,
+    )
     assert (one.start_bit, one.end_bit) == (other.start_bit, other.end_bit)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
 from swipegate.core import tracks as compiled
 from swipegate.v1 import track_pb2 as v1
-
 from tests.reference import tracks as reference
 
 Parse = Callable[[str, int], Any]
@@ -26,13 +26,23 @@ def test_bank_tracks_are_without_complaint(parse: Parse) -> None:
     for track in (one, two):
         assert (track.errors, track.allowances, track.luhn_ok) == ((), (), True)
     assert one.fields == {
-        "format_code": "B", "pan": "4111111111111111", "name": "DOE/JANE Q.MS", "surname": "DOE",
-        "first_name": "JANE", "middle_name": "Q", "title": "MS", "expiry": "2912", "service_code": "101",
+        "format_code": "B",
+        "pan": "4111111111111111",
+        "name": "DOE/JANE Q.MS",
+        "surname": "DOE",
+        "first_name": "JANE",
+        "middle_name": "Q",
+        "title": "MS",
+        "expiry": "2912",
+        "service_code": "101",
         "discretionary": "000000123",
-    }  # fmt: skip
+    }
     assert two.fields == {
-        "pan": "4111111111111111", "expiry": "2912", "service_code": "101", "discretionary": "0000012300000",
-    }  # fmt: skip
+        "pan": "4111111111111111",
+        "expiry": "2912",
+        "service_code": "101",
+        "discretionary": "0000012300000",
+    }
     assert (one.standard, two.standard) == (1, 2)
 
 
@@ -123,7 +133,9 @@ def test_both_agree(text: str, number: int) -> None:
     for name in ("text", "number", "standard", "errors", "allowances", "luhn_ok", "fields"):
         theirs = getattr(other, name)
         if name == "fields":
-            theirs = {key: "".join(c if " " <= c <= "~" else "?" for c in value) for key, value in theirs.items()}
+            theirs = {
+                key: "".join(c if " " <= c <= "~" else "?" for c in value) for key, value in theirs.items()
+            }
         assert getattr(one, name) == theirs, name
 
 
@@ -149,7 +161,8 @@ def test_lines(line: str, expected: list[tuple[int, str, tuple[int, ...], tuple[
 
 
 @pytest.mark.parametrize(
-    ("line", "lrc", "errors"), [(";12345?5", 1, ()), (";12345?4", 2, (5,)), (BANK[0] + "9", 2, (5,)), (";1?>", 2, (5,))]
+    ("line", "lrc", "errors"),
+    [(";12345?5", 1, ()), (";12345?4", 2, (5,)), (BANK[0] + "9", 2, (5,)), (";1?>", 2, (5,))],
 )
 def test_printed_lrc(line: str, lrc: int, errors: tuple[int, ...]) -> None:
     (track,) = compiled.split(line)
@@ -171,7 +184,13 @@ def test_luhn(digits: str) -> None:
 def test_encode_round_trip(pan: str, name: str, expiry: str, service: str, discretionary: str) -> None:
     one = compiled.parse(compiled.encode_track1(pan, name, expiry, service, discretionary), 1)
     if not pan.startswith("59"):
-        wanted = {"pan": pan, "name": name, "expiry": expiry, "service_code": service, "discretionary": discretionary}
+        wanted = {
+            "pan": pan,
+            "name": name,
+            "expiry": expiry,
+            "service_code": service,
+            "discretionary": discretionary,
+        }
         assert {key: one.fields.get(key, "") for key in wanted} == wanted
         assert (one.errors, one.allowances) == ((), ())
     two = compiled.parse(compiled.encode_track2(pan, expiry, service, discretionary), 2)

@@ -4,14 +4,33 @@ import pytest
 from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from swipegate.core import (
-    DEFAULT_FORMATS, InvalidField, batch_config, compile_formats, decode, decode_batch, decode_one, symbols, tracks,
-)  # fmt: skip
-from swipegate.v1.track_pb2 import (
-    TRACK_ERROR_NOT_READ, BitString, DecodedSwipe, DecodeSwipesRequest, DecodeSwipesResponse, FluxIntervals, RawTrack,
-    Repair, SampledSignal, Swipe, Track, Track3Fields, TrackFields,
-)  # fmt: skip
 
+from swipegate.core import (
+    DEFAULT_FORMATS,
+    InvalidField,
+    batch_config,
+    compile_formats,
+    decode,
+    decode_batch,
+    decode_one,
+    symbols,
+    tracks,
+)
+from swipegate.v1.track_pb2 import (
+    TRACK_ERROR_NOT_READ,
+    BitString,
+    DecodedSwipe,
+    DecodeSwipesRequest,
+    DecodeSwipesResponse,
+    FluxIntervals,
+    RawTrack,
+    Repair,
+    SampledSignal,
+    Swipe,
+    Track,
+    Track3Fields,
+    TrackFields,
+)
 from tests.reference import numbers as reference_numbers
 from tests.reference import tracks as reference_tracks
 
@@ -26,9 +45,14 @@ def track_of(parsed: tracks.ParsedTrack) -> Track:
     fields = {name: text for name, text in parsed.fields.items() if name not in TRACK3_FIELDS}
     track3 = {name: text for name, text in parsed.fields.items() if name in TRACK3_FIELDS}
     track = Track(
-        number=parsed.number, text=parsed.text, standard=parsed.standard, lrc=parsed.lrc,
-        lrc_character=parsed.lrc_character, errors=parsed.errors, allowances=parsed.allowances,
-    )  # fmt: skip
+        number=parsed.number,
+        text=parsed.text,
+        standard=parsed.standard,
+        lrc=parsed.lrc,
+        lrc_character=parsed.lrc_character,
+        errors=parsed.errors,
+        allowances=parsed.allowances,
+    )
     if parsed.fields:
         track.fields.CopyFrom(TrackFields(**fields))
         if parsed.luhn_ok is not None:
@@ -50,7 +74,10 @@ def layout_of(number: int, read: symbols.Characters) -> int:
 def expected_tracks(raw: RawTrack) -> list[Track]:
     form = raw.WhichOneof("form")
     if form == "text":
-        return [track_of(track) for track in ([tracks.parse(raw.text, raw.number)] if raw.number else tracks.split(raw.text))]
+        return [
+            track_of(track)
+            for track in ([tracks.parse(raw.text, raw.number)] if raw.number else tracks.split(raw.text))
+        ]
     if form != "bits":
         return [Track(number=raw.number, errors=[TRACK_ERROR_NOT_READ])]
     bits = symbols.unpack(raw.bits.data, raw.bits.bit_count)
@@ -66,7 +93,9 @@ def expected_tracks(raw: RawTrack) -> list[Track]:
 
 
 def expected(swipe: Swipe) -> DecodedSwipe:
-    decoded = DecodedSwipe(id=swipe.id, tracks=[track for raw in swipe.tracks for track in expected_tracks(raw)])
+    decoded = DecodedSwipe(
+        id=swipe.id, tracks=[track for raw in swipe.tracks for track in expected_tracks(raw)]
+    )
     pieces = []
     for track in decoded.tracks:
         piece = reference_tracks.parse_piece(track.text, track.number)
@@ -84,22 +113,38 @@ def bit_string(text: str, width: int, reverse: bool) -> BitString:
 
 
 TEXTS = st.one_of(
-    st.sampled_from([TRACK1, TRACK2, TRACK1 + TRACK2, "%E?;E?", ";0004048712?", "\x02" + TRACK2 + "\r", ""]).map(str.encode),
+    st.sampled_from(
+        [TRACK1, TRACK2, TRACK1 + TRACK2, "%E?;E?", ";0004048712?", "\x02" + TRACK2 + "\r", ""]
+    ).map(str.encode),
     st.text(list("0123456789=^?;%B/ F+E#\xe9\x7f"), max_size=80).map(str.encode),
     st.binary(max_size=60),
 )
 RAW_TRACKS = st.one_of(
     st.builds(RawTrack, number=st.integers(0, 3), text=TEXTS),
-    st.builds(RawTrack, number=st.integers(0, 3), bits=st.one_of(
-        st.builds(bit_string, st.just(TRACK2), st.just(5), st.booleans()),
-        st.builds(bit_string, st.just(TRACK1), st.just(7), st.booleans()),
-        st.builds(BitString, data=st.binary(max_size=40)),
-    )),
-    st.builds(RawTrack, number=st.integers(0, 3), samples=st.builds(
-        SampledSignal, pcm=st.binary(max_size=8).map(lambda pcm: pcm * 2), sample_rate=st.integers(8000, 1000000))),
-    st.builds(RawTrack, number=st.integers(0, 3), intervals=st.builds(
-        FluxIntervals, nanoseconds=st.lists(st.integers(0, 2**32 - 1), max_size=9))),
-)  # fmt: skip
+    st.builds(
+        RawTrack,
+        number=st.integers(0, 3),
+        bits=st.one_of(
+            st.builds(bit_string, st.just(TRACK2), st.just(5), st.booleans()),
+            st.builds(bit_string, st.just(TRACK1), st.just(7), st.booleans()),
+            st.builds(BitString, data=st.binary(max_size=40)),
+        ),
+    ),
+    st.builds(
+        RawTrack,
+        number=st.integers(0, 3),
+        samples=st.builds(
+            SampledSignal,
+            pcm=st.binary(max_size=8).map(lambda pcm: pcm * 2),
+            sample_rate=st.integers(8000, 1000000),
+        ),
+    ),
+    st.builds(
+        RawTrack,
+        number=st.integers(0, 3),
+        intervals=st.builds(FluxIntervals, nanoseconds=st.lists(st.integers(0, 2**32 - 1), max_size=9)),
+    ),
+)
 SWIPES = st.builds(Swipe, id=st.integers(0, 2**64 - 1), tracks=st.lists(RAW_TRACKS, min_size=1, max_size=8))
 
 
@@ -117,14 +162,30 @@ def group(field: int, body: bytes) -> bytes:
 
 UNKNOWN = st.recursive(
     st.one_of(
-        st.builds(lambda field, value: varint(field << 3) + varint(value), st.integers(16, 2**29 - 1), st.integers(0, 2**64 - 1)),
-        st.builds(lambda field, data: varint(field << 3 | 1) + data, st.integers(16, 99), st.binary(min_size=8, max_size=8)),
-        st.builds(lambda field, data: varint(field << 3 | 5) + data, st.integers(16, 99), st.binary(min_size=4, max_size=4)),
-        st.builds(lambda field, data: varint(field << 3 | 2) + varint(len(data)) + data, st.integers(16, 99), st.binary(max_size=9)),
+        st.builds(
+            lambda field, value: varint(field << 3) + varint(value),
+            st.integers(16, 2**29 - 1),
+            st.integers(0, 2**64 - 1),
+        ),
+        st.builds(
+            lambda field, data: varint(field << 3 | 1) + data,
+            st.integers(16, 99),
+            st.binary(min_size=8, max_size=8),
+        ),
+        st.builds(
+            lambda field, data: varint(field << 3 | 5) + data,
+            st.integers(16, 99),
+            st.binary(min_size=4, max_size=4),
+        ),
+        st.builds(
+            lambda field, data: varint(field << 3 | 2) + varint(len(data)) + data,
+            st.integers(16, 99),
+            st.binary(max_size=9),
+        ),
     ),
     lambda inner: st.builds(group, st.integers(16, 99), inner),
     max_leaves=3,
-)  # fmt: skip
+)
 
 
 @settings(max_examples=200, deadline=None)
@@ -150,9 +211,15 @@ def test_unknown_fields_anywhere_in_a_swipe(swipe: Swipe, unknown: list[bytes], 
     "parts",
     [
         (RawTrack(text=b"1"), RawTrack(text=TRACK2.encode())),
-        (RawTrack(bits=BitString(data=b"\1\2", bit_count=9)), RawTrack(bits=BitString(data=b"\xd4\x11\x92\x57\xf5\0"))),
+        (
+            RawTrack(bits=BitString(data=b"\1\2", bit_count=9)),
+            RawTrack(bits=BitString(data=b"\xd4\x11\x92\x57\xf5\0")),
+        ),
         (RawTrack(bits=BitString(data=b"\1\2\3")), RawTrack(text=TRACK2.encode())),
-        (RawTrack(intervals=FluxIntervals(nanoseconds=[1])), RawTrack(intervals=FluxIntervals(nanoseconds=[2]))),
+        (
+            RawTrack(intervals=FluxIntervals(nanoseconds=[1])),
+            RawTrack(intervals=FluxIntervals(nanoseconds=[2])),
+        ),
         (RawTrack(samples=SampledSignal(pcm=b"ab")), RawTrack(samples=SampledSignal(sample_rate=8000))),
         (RawTrack(number=3), RawTrack(text=TRACK2.encode(), number=2)),
     ],
@@ -180,12 +247,21 @@ def test_unpacked_intervals_are_read() -> None:
         (Swipe(tracks=[RawTrack(text=b"1" * 1025)]), ".tracks[0].text"),
         (Swipe(tracks=[RawTrack(bits=BitString(data=b"1" * 1025))]), ".tracks[0].bits.data"),
         (Swipe(tracks=[RawTrack(bits=BitString(data=b"1", bit_count=9))]), ".tracks[0].bits.bit_count"),
-        (Swipe(tracks=[RawTrack(samples=SampledSignal(pcm=b"123", sample_rate=8000))]), ".tracks[0].samples.pcm"),
-        (Swipe(tracks=[RawTrack(samples=SampledSignal(pcm=bytes(4000002), sample_rate=8000))]), ".tracks[0].samples.pcm"),
+        (
+            Swipe(tracks=[RawTrack(samples=SampledSignal(pcm=b"123", sample_rate=8000))]),
+            ".tracks[0].samples.pcm",
+        ),
+        (
+            Swipe(tracks=[RawTrack(samples=SampledSignal(pcm=bytes(4000002), sample_rate=8000))]),
+            ".tracks[0].samples.pcm",
+        ),
         (Swipe(tracks=[RawTrack(samples=SampledSignal(sample_rate=7999))]), ".tracks[0].samples.sample_rate"),
-        (Swipe(tracks=[RawTrack(intervals=FluxIntervals(nanoseconds=[1] * 16385))]), ".tracks[0].intervals.nanoseconds"),
+        (
+            Swipe(tracks=[RawTrack(intervals=FluxIntervals(nanoseconds=[1] * 16385))]),
+            ".tracks[0].intervals.nanoseconds",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bounds_name_the_field(swipe: Swipe, field: str) -> None:
     with pytest.raises(InvalidField) as caught:
         decode_one(swipe.SerializeToString(), FORMATS)
@@ -215,9 +291,17 @@ def test_largest_answers_fit() -> None:
 
 
 @settings(max_examples=1500, deadline=None)
-@given(st.one_of(st.binary(max_size=80), st.builds(
-    lambda swipe, cut, junk: swipe.SerializeToString()[:cut] + junk, SWIPES, st.integers(0, 200), st.binary(max_size=9)
-)))  # fmt: skip
+@given(
+    st.one_of(
+        st.binary(max_size=80),
+        st.builds(
+            lambda swipe, cut, junk: swipe.SerializeToString()[:cut] + junk,
+            SWIPES,
+            st.integers(0, 200),
+            st.binary(max_size=9),
+        ),
+    )
+)
 def test_any_bytes(message: bytes) -> None:
     try:
         swipe = Swipe.FromString(message)
@@ -234,11 +318,14 @@ def test_any_bytes(message: bytes) -> None:
 
 @given(st.binary(max_size=60))
 def test_any_bytes_as_a_batch(message: bytes) -> None:
+    failures = []
     for read in (lambda: decode_batch(message, FORMATS), lambda: batch_config(message)):
         try:
             read()
         except ValueError as error:
-            assert isinstance(error, InvalidField) or str(error) == "the message is no well-formed protobuf"
+            failures.append(error)
+    for error in failures:
+        assert isinstance(error, InvalidField) or str(error) == "the message is no well-formed protobuf"
 
 
 def test_config() -> None:
@@ -248,7 +335,12 @@ def test_config() -> None:
 
 
 def test_python_api() -> None:
-    for swipe in (TRACK2, TRACK2.encode(), bit_string(TRACK2, 5, True), Swipe(tracks=[RawTrack(text=TRACK2.encode())])):
+    for swipe in (
+        TRACK2,
+        TRACK2.encode(),
+        bit_string(TRACK2, 5, True),
+        Swipe(tracks=[RawTrack(text=TRACK2.encode())]),
+    ):
         decoded = decode(swipe)
         assert decoded.tracks[0].text == TRACK2
         assert decoded.card_number.card_number == "4111111111111111"

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 
 from swipegate.v1.card_format_pb2 import CHECK_DIGIT_LUHN, CardFormat, CardFormatPart
 from swipegate.v1.track_pb2 import CardNumber
-
 from tests.reference import tracks
 
 MAX_DIGITS = 64
@@ -30,7 +29,9 @@ def value_of(track: tracks.Track, part: CardFormatPart, allowed: str) -> str | N
         return None
     if tracks.PAN_BLANKS in track.allowance_set:
         text = text.replace(" ", "")
-    sound = re.fullmatch(allowed, text) and max(part.min_length, 1) <= len(text) <= (part.max_length or MAX_DIGITS)
+    sound = re.fullmatch(allowed, text) and max(part.min_length, 1) <= len(text) <= (
+        part.max_length or MAX_DIGITS
+    )
     return text if sound else None
 
 

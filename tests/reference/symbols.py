@@ -57,7 +57,9 @@ def lrc(text: str, width: int) -> str:
     return character_of(checksum, width)
 
 
-def encode(text: str, width: int, leading_zeros: int = 0, trailing_zeros: int = 0, reverse: bool = False) -> bytes:
+def encode(
+    text: str, width: int, leading_zeros: int = 0, trailing_zeros: int = 0, reverse: bool = False
+) -> bytes:
     bits = [bit for character in text + lrc(text, width) for bit in code_of(character, width)]
     whole = bytes(leading_zeros) + bytes(bits) + bytes(trailing_zeros)
     return whole[::-1] if reverse else whole
@@ -77,16 +79,24 @@ def _clean(bits: bytes, start: int, width: int) -> Characters | None:
         return None
     end = codes.index(end_code, 1)
     # Only the LRC may be filled up, so the end sentinel must be whole.
-    if start + (end + 1) * width > len(bits) or end + 1 > MAX_CHARACTERS or not all(map(is_odd, codes[: end + 1])):
+    if (
+        start + (end + 1) * width > len(bits)
+        or end + 1 > MAX_CHARACTERS
+        or not all(map(is_odd, codes[: end + 1]))
+    ):
         return None
     text = "".join(character_of(value_of(code), width) for code in codes[: end + 1])
     last = codes[end + 1] if end + 1 < len(codes) else (0,) * width
     if not is_odd(last) or character_of(value_of(last), width) != lrc(text, width):
         return None
     return Characters(
-        text=text, bits_per_character=width, lrc=LRC_OK, lrc_character=lrc(text, width), start_bit=start,
+        text=text,
+        bits_per_character=width,
+        lrc=LRC_OK,
+        lrc_character=lrc(text, width),
+        start_bit=start,
         end_bit=start + (end + 2) * width,
-    )  # fmt: skip
+    )
 
 
 def _repaired(bits: bytes, start: int, width: int) -> Iterator[Characters]:
@@ -136,9 +146,13 @@ def _candidates(bits: bytes, widths: tuple[int, ...], inverted: bool, repair: bo
                     if direction == REVERSE:
                         begin, end = len(bits) - end, len(bits) - begin
                     yield replace(
-                        reading, direction=direction, inverted=inverted, start_bit=begin, end_bit=end,
+                        reading,
+                        direction=direction,
+                        inverted=inverted,
+                        start_bit=begin,
+                        end_bit=end,
                         evidence=evidence,
-                    )  # fmt: skip
+                    )
 
 
 def decode(bits: bytes, bits_per_character: int = 0, repair: bool = True) -> Characters:

@@ -14,14 +14,27 @@ CONTROL = "[\x00-\x1f\x7f]"
 PAN_TEXT = r"(?P<pan>[0-9 ]*)"
 LICENCE_ISSUERS = {*range(604425, 604430), *range(636000, 636063)}
 TRACK3 = (
-    ("country_code", 3, True), ("currency", 3, False), ("currency_exponent", 1, False),
-    ("amount_authorised", 4, False), ("amount_remaining", 4, False), ("cycle_begin", 4, False),
-    ("cycle_length", 2, False), ("retry_count", 1, False), ("pin_control", 6, False),
-    ("interchange_control", 1, False), ("pan_restriction", 2, False), ("san1_restriction", 2, False),
-    ("san2_restriction", 2, False), ("expiry", 4, True), ("card_sequence", 1, False),
-    ("card_security_number", 9, True), ("first_san", None, False), ("second_san", None, False),
-    ("relay_marker", 1, False), ("crypto_check_digits", 6, True),
-)  # fmt: skip
+    ("country_code", 3, True),
+    ("currency", 3, False),
+    ("currency_exponent", 1, False),
+    ("amount_authorised", 4, False),
+    ("amount_remaining", 4, False),
+    ("cycle_begin", 4, False),
+    ("cycle_length", 2, False),
+    ("retry_count", 1, False),
+    ("pin_control", 6, False),
+    ("interchange_control", 1, False),
+    ("pan_restriction", 2, False),
+    ("san1_restriction", 2, False),
+    ("san2_restriction", 2, False),
+    ("expiry", 4, True),
+    ("card_sequence", 1, False),
+    ("card_security_number", 9, True),
+    ("first_san", None, False),
+    ("second_san", None, False),
+    ("relay_marker", 1, False),
+    ("crypto_check_digits", 6, True),
+)
 
 
 @dataclass
@@ -113,7 +126,7 @@ def _take_name(track: Track, name: str) -> None:
     first, _, middle = given.partition(" ")
     track.put(
         surname=surname.strip(" "), first_name=first, middle_name=middle.strip(" "), title=title.strip(" ")
-    )  # fmt: skip
+    )
 
 
 def _track1(track: Track) -> None:
@@ -140,7 +153,11 @@ def _track1(track: Track) -> None:
     if not track.error_set & {FORMAT_CODE, PAN}:
         track.standard = ISO7813_TRACK1
     rest = data[len(code) + found.end() :]
-    if track.fields.get("pan", "").startswith("59") and len(track.fields["pan"]) > 2 and re.match("[0-9]{3}", rest):
+    if (
+        track.fields.get("pan", "").startswith("59")
+        and len(track.fields["pan"]) > 2
+        and re.match("[0-9]{3}", rest)
+    ):
         track.put(country_code=rest[:3])
         rest = rest[3:]
     name, _, rest = rest.partition("^")

@@ -15,7 +15,6 @@ from swipegate.cli.output import Exit, console, fail, print_json, problems
 from swipegate.core.recordings import RawSwipe, RecordingError, read_recording
 from swipegate.v1 import track_pb2 as pb
 
-
 READING_ERRORS = frozenset(
     {
         pb.TRACK_ERROR_NO_ENCODING,

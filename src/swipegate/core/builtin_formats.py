@@ -1,6 +1,7 @@
 """Card formats that come with Swipegate, as data.
 
-DEFAULT_FORMATS are unambiguous: a check digit, fixed text or the sizes of several fields prove them. The others in
+DEFAULT_FORMATS are unambiguous: a check digit, fixed text or the sizes of several fields prove them. The
+others in
 BUILTIN_FORMATS fit any card with as many digits, so they are there by name for whoever knows his cards.
 """
 

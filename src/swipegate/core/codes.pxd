@@ -1,4 +1,5 @@
-# Numbers of the enums of protos/swipegate/v1/track.proto, shared by every stage. Tests hold them to the proto.
+# Numbers of the enums of protos/swipegate/v1/track.proto, shared by every stage. Tests hold them to the
+# proto.
 
 cdef enum:
     DIRECTION_FORWARD = 1

@@ -54,5 +54,6 @@ cdef class FormatSet:
     cdef readonly tuple names
 
 cdef void match_formats(
-    const CompiledFormat *formats, Py_ssize_t format_count, const TrackRecord *records, Py_ssize_t record_count,
+    const CompiledFormat *formats, Py_ssize_t format_count, const TrackRecord *records,
+    Py_ssize_t record_count,
     NumberMatch *match) noexcept nogil

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Any, final
 
-from swipegate.v1.track_pb2 import CardNumber
 from typing_extensions import Buffer
+
+from swipegate.v1.track_pb2 import CardNumber
 
 @final
 class FormatSet:
@@ -17,7 +18,8 @@ class FormatSet:
     def match(self, text: str | Buffer, number: int = 0) -> CardNumber | None:
         """The card number on a track, or on a line of tracks where number is 0; None when no format fits.
 
-        A track whose reading failed, or whose printed LRC disagrees, gives none. Raises ValueError as tracks.parse does.
+        A track whose reading failed, or whose printed LRC disagrees, gives none. Raises ValueError as
+        tracks.parse does.
         """
 
 def compile_formats(formats: Iterable[Any]) -> FormatSet:

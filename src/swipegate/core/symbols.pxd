@@ -25,5 +25,6 @@ cdef struct Reading:
     char text[MAX_CHARACTERS]  # start to end sentinel, both included
 
 cdef void decode_bits(
-    const uint8_t *bits, Py_ssize_t count, int bits_per_character, bint repair, Reading *reading) noexcept nogil
+    const uint8_t *bits, Py_ssize_t count, int bits_per_character, bint repair,
+    Reading *reading) noexcept nogil
 cdef void unpack_bits(const uint8_t *data, Py_ssize_t bit_count, uint8_t *bits) noexcept nogil

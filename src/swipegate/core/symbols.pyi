@@ -1,7 +1,10 @@
-"""Bits to characters and back (ISO/IEC 7811-2 and -6), 5 or 7 bits a character, odd parity, least significant bit first."""
+"""Bits to characters and back (ISO/IEC 7811-2 and -6), 5 or 7 bits a character, odd parity, least significant
+bit first.
+"""
+
+from typing import final
 
 from typing_extensions import Buffer
-from typing import final
 
 @final
 class Characters:
@@ -9,7 +12,9 @@ class Characters:
 
     @property
     def text(self) -> str:
-        """Characters from start to end sentinel, both included, without the LRC; empty when the string does not read."""
+        """Characters from start to end sentinel, both included, without the LRC; empty when the string does
+        not read.
+        """
     @property
     def bits_per_character(self) -> int:
         """5 or 7, parity included; 0 when the string does not read."""
@@ -33,7 +38,9 @@ class Characters:
         """One past the last bit of the reading, LRC included."""
     @property
     def repairs(self) -> tuple[tuple[int, str, int], ...]:
-        """(position, character, v1 RepairMethod) of each correction; the LRC has the position after the end sentinel."""
+        """(position, character, v1 RepairMethod) of each correction; the LRC has the position after the end
+        sentinel.
+        """
     @property
     def errors(self) -> tuple[int, ...]:
         """v1 TrackError numbers, ascending; empty when the string reads."""
@@ -41,8 +48,10 @@ class Characters:
 def decode(bits: Buffer, bits_per_character: int = 0, repair: bool = True) -> Characters:
     """Find the track in a string of bits, one byte of 0 or 1 a bit, at most 8,192.
 
-    Every alignment and both directions are tried, and inverted bits where neither reads; bits_per_character 0 tries
-    5 and 7. With repair, one wrong bit is corrected where the crossing of parity and LRC names it. Raises ValueError
+    Every alignment and both directions are tried, and inverted bits where neither reads; bits_per_character 0
+    tries
+    5 and 7. With repair, one wrong bit is corrected where the crossing of parity and LRC names it. Raises
+    ValueError
     for a bad argument; a string that does not read is no error of the call.
     """
 
@@ -51,24 +60,32 @@ def decode_packed(
 ) -> Characters:
     """Decode packed bits, first bit in the top bit of the first byte.
 
-    With any_packing, bits reversed inside each byte and bytes in reverse order are tried too. These two are each
+    With any_packing, bits reversed inside each byte and bytes in reverse order are tried too. These two are
+    each
     other's reversal and cannot be told apart, so such a reading is given as reverse.
     """
 
 def encode(
     text: str, bits_per_character: int, leading_zeros: int = 0, trailing_zeros: int = 0, reverse: bool = False
 ) -> bytes:
-    """Bits of a text that holds its sentinels, LRC appended, one byte of 0 or 1 a bit. Raises ValueError for a character outside the set."""
+    """Bits of a text that holds its sentinels, LRC appended, one byte of 0 or 1 a bit. Raises ValueError for
+    a character outside the set.
+    """
 
 def lrc(text: str, bits_per_character: int) -> str:
-    """The LRC character of a text that holds its sentinels. Raises ValueError for a character outside the set."""
+    """The LRC character of a text that holds its sentinels. Raises ValueError for a character outside the
+    set.
+    """
 
 def pack(bits: Buffer) -> bytes:
     """Pack bits, one byte of 0 or 1 each, first bit in the top bit; the last byte is filled with zeros."""
 
-def unpack(data: Buffer, bit_count: int = 0, *, lsb_first: bool = False, bytes_reversed: bool = False) -> bytes:
+def unpack(
+    data: Buffer, bit_count: int = 0, *, lsb_first: bool = False, bytes_reversed: bool = False
+) -> bytes:
     """Spread packed bits over bytes of 0 and 1; bit_count 0 takes all.
 
-    lsb_first takes bits that are reversed inside each byte, bytes_reversed bytes whose order is. Raises ValueError
+    lsb_first takes bits that are reversed inside each byte, bytes_reversed bytes whose order is. Raises
+    ValueError
     when bit_count is over the bits of data.
     """

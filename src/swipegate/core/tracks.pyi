@@ -10,7 +10,9 @@ class ParsedTrack:
 
     @property
     def text(self) -> str:
-        """From start to end sentinel, both included where they are; empty when the reader says that it could not read."""
+        """From start to end sentinel, both included where they are; empty when the reader says that it could
+        not read.
+        """
     @property
     def number(self) -> int:
         """1 to 3, or 0 when neither the caller nor the text tells."""
@@ -39,17 +41,25 @@ class ParsedTrack:
 def parse(text: str | Buffer, number: int = 0) -> ParsedTrack:
     """Parse the one track of a text, or the first; number 0 lets the text tell which it is.
 
-    Raises ValueError for a number over 3 or a text over 1,024 bytes; whatever else the text holds, the track says it.
+    Raises ValueError for a number over 3 or a text over 1,024 bytes; whatever else the text holds, the track
+    says it.
     """
 
 def split(line: str | Buffer) -> list[ParsedTrack]:
     """Parse every track of a line as readers print it. Raises ValueError for a line over 1,024 bytes."""
 
 def luhn_ok(digits: str) -> bool:
-    """Whether the last digit is the Luhn check digit of the others (ISO/IEC 7812-1 annex B); False for no digits."""
+    """Whether the last digit is the Luhn check digit of the others (ISO/IEC 7812-1 annex B); False for no
+    digits.
+    """
 
 def encode_track1(
-    pan: str, name: str, expiry: str = "", service_code: str = "", discretionary: str = "", country_code: str = ""
+    pan: str,
+    name: str,
+    expiry: str = "",
+    service_code: str = "",
+    discretionary: str = "",
+    country_code: str = "",
 ) -> str:
     """Text of an ISO/IEC 7813 track 1, format code B, with its sentinels.
 

@@ -5,7 +5,9 @@ from typing_extensions import Buffer
 from swipegate.core.numbers import FormatSet
 
 class InvalidField(ValueError):
-    """A field over its bound in track.proto. Example scenarios: a ninth track, a text of 2,000 bytes, a track 4."""
+    """A field over its bound in track.proto. Example scenarios: a ninth track, a text of 2,000 bytes, a track
+    4.
+    """
 
     field: str
     """Path of the field, such as `swipes[3].tracks[0].bits.bit_count`."""
@@ -13,9 +15,11 @@ class InvalidField(ValueError):
     """What it must be; nothing of what it was."""
 
 def decode_batch(request: Buffer, formats: FormatSet) -> bytes:
-    """A serialized DecodeSwipesResponse for a serialized DecodeSwipesRequest; its config is left to the caller.
+    """A serialized DecodeSwipesResponse for a serialized DecodeSwipesRequest; its config is left to the
+    caller.
 
-    Raises InvalidField for a field out of its bounds, ValueError for a message that is no well-formed protobuf.
+    Raises InvalidField for a field out of its bounds, ValueError for a message that is no well-formed
+    protobuf.
     """
 
 def decode_one(swipe: Buffer, formats: FormatSet) -> bytes:
