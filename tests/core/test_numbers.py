@@ -87,9 +87,21 @@ def test_builtin_formats(
     )
 
 
+def test_expiry_behind_blanks(match: Any) -> None:
+    found = match(DEFAULT_FORMATS, "%B4111111111111111^DOE/J^ 2512101?")
+    assert found.expiry == "2512"
+
+
+def test_missing_expiry(match: Any) -> None:
+    for text in (";4111111111111111==101123?", "%B4111111111111111^DOE/J^^101123?", ";4111111111111111=?"):
+        found = match(DEFAULT_FORMATS, text)
+        assert (found.card_number, found.expiry) == ("4111111111111111", "")
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "%B4111111111111111^DOE/J^P 1501M?",  # no date where one must be
         ";4111111111111112=2512101?",  # Luhn
         ";00000000==201100100900083753?",  # eight digits are no payment card
         ";0004048712?",  # no default format claims bare digits

@@ -101,6 +101,9 @@ def _clean(bits: bytes, start: int, width: int) -> Characters | None:
 
 def _repaired(bits: bytes, start: int, width: int) -> Iterator[Characters]:
     """Readings that one flipped bit turns into clean ones, the flip being in the reading."""
+    sentinel = code_of(START[width], width)
+    if sum(bit != other for bit, other in zip(bits[start : start + width], sentinel, strict=True)) > 1:
+        return
     for place in range(start, len(bits)):
         flipped = bits[:place] + bytes([1 - bits[place]]) + bits[place + 1 :]
         reading = _clean(flipped, start, width)
