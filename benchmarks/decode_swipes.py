@@ -90,9 +90,8 @@ async def measure(serving: ServeProcess) -> None:
     print(f"{'':8}{'swipes/s':>14}{'swipes/server CPU-s':>22}")
     for name, (rate, per_cpu) in medians.items():
         print(f"{name:8}{rate:14,.0f}{per_cpu:22,.0f}")
-    print(
-        f"{'ratio':8}{medians['stream'][0] / medians['unary'][0]:14,.0f}{medians['stream'][1] / medians['unary'][1]:22,.0f}"
-    )
+    ratios = [streamed / single for streamed, single in zip(medians["stream"], medians["unary"], strict=True)]
+    print(f"{'ratio':8}{ratios[0]:14,.0f}{ratios[1]:22,.0f}")
 
 
 def main() -> None:

@@ -346,7 +346,9 @@ cdef bint _read_run(flux.Workspace *signal, int run, Reading *reading) noexcept 
     return reading.length > 0
 
 
-cdef int read_signal(const RawTrack *raw, flux.Workspace *signal, Reading *readings, int capacity) noexcept nogil:
+cdef int read_signal(
+    const RawTrack *raw, flux.Workspace *signal, Reading *readings, int capacity
+) noexcept nogil:
     """Read every run of samples or intervals; returns how many readings it made, 1 to capacity.
 
     A run that does not read is noise beside one that does; alone, it is the answer, with its errors.
