@@ -42,7 +42,7 @@ def decode(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[FILE]...",
+            metavar="FILE...",
             help="Recordings: WAV, sigrok .sr, .MAG flux images, bit texts, Flipper .mag, JSON bit vectors.",
             show_default=False,
         ),
@@ -197,6 +197,23 @@ def _print(
             place = f" at {raw.start:.3f} s" if raw is not None and raw.start is not None else ""
             console.print(f"[bold]swipe {number}[/]{place}")
         console.print(render.as_rich(swipe))
+        if not swipe.HasField("card_number"):
+            _hint_formats(decoded[number - 1][0])
+
+
+def _hint_formats(swipe: pb.DecodedSwipe) -> None:
+    """Say which built-in card formats would match, though they are not sure enough to be tried unasked."""
+    texts = [pb.RawTrack(number=track.number, text=track.text.encode()) for track in swipe.tracks if track.text]
+    if not texts:
+        return
+    again = pb.Swipe(tracks=texts)
+    names = [
+        one.name
+        for one in core.BUILTIN_FORMATS
+        if core.decode(again, core.compile_formats([one])).HasField("card_number")
+    ]
+    if names:
+        console.print(f"[dim]no card number is sure; --format tries one: {', '.join(names)}[/]")
 
 
 def _swipe_json(swipe: pb.DecodedSwipe, raw: RawSwipe | None) -> dict[str, Any]:
