@@ -41,6 +41,10 @@ cdef enum:
     SCRATCH = MAX_TRACKS * MAX_TEXT * COPIES + MAX_RECORDS * TRACK_OVERHEAD + NUMBER_SIZE + 32
     TRACK2_CHARACTERS = 40            # sentinels and LRC included (ISO/IEC 7811-2)
 
+# A signal is read in several ways, each a chance to be wrong: in a swipe less regular than this (root mean square
+# deviation of its cells, share of a cell) no character is repaired.
+cdef float REPAIR_JITTER = 0.08
+
 cdef enum Failure:
     FINE
     MALFORMED
@@ -331,7 +335,7 @@ cdef bint _read_run(flux.Workspace *signal, int run, Reading *reading) noexcept 
             if cells.jitter > flux.JITTER_LIMIT:
                 errors |= codes.ERROR_JITTER
             continue
-        decode_bits(cells.bits, min(count, <Py_ssize_t>MAX_BITS), 0, True, &tried)
+        decode_bits(cells.bits, min(count, <Py_ssize_t>MAX_BITS), 0, cells.jitter < REPAIR_JITTER, &tried)
         if tried.length and not tried.repair_count:
             reading[0] = tried
             return True

@@ -203,7 +203,9 @@ def _print(
 
 def _hint_formats(swipe: pb.DecodedSwipe) -> None:
     """Say which built-in card formats would match, though they are not sure enough to be tried unasked."""
-    texts = [pb.RawTrack(number=track.number, text=track.text.encode()) for track in swipe.tracks if track.text]
+    texts = [
+        pb.RawTrack(number=track.number, text=track.text.encode()) for track in swipe.tracks if track.text
+    ]
     if not texts:
         return
     again = pb.Swipe(tracks=texts)
