@@ -12,11 +12,12 @@ from contextvars import ContextVar
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc import aio
 
 from swipegate.api import status
 from swipegate.domain.authority import Principal
-from swipegate.domain.errors import SwipegateError
+from swipegate.domain.errors import SwipegateError, invalid
 from swipegate.service.tokens import Tokens
 from swipegate.v1 import error_pb2
 
@@ -86,7 +87,7 @@ async def _abort(context: aio.ServicerContext[Any, Any], error: SwipegateError) 
 
 
 def _wrapped(handler: Any, guard: Guard) -> Any:
-    """The handler, run inside the guard."""
+    """The handler, run inside the guard, and so is the parsing of what it is given."""
     if handler is None:
         return None
     kinds = {
@@ -97,15 +98,35 @@ def _wrapped(handler: Any, guard: Guard) -> Any:
     }
     attribute, make = kinds[bool(handler.request_streaming), bool(handler.response_streaming)]
     inner = getattr(handler, attribute)
+    # gRPC's own parsing stands before every interceptor, and what it raises goes to the client as it is
+    parsed = _parser(handler.request_deserializer, bool(handler.request_streaming))
 
     async def answer(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
         async with guard(context):
-            return await inner(request, context)
+            return await inner(parsed(request), context)
 
     async def answers(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         async with guard(context):
-            async for response in inner(request, context):
+            async for response in inner(parsed(request), context):
                 yield response
 
     behaviour = answers if inspect.isasyncgenfunction(inner) else answer
-    return make(behaviour, handler.request_deserializer, handler.response_serializer)
+    return make(behaviour, None, handler.response_serializer)
+
+
+def _parser(deserialize: Callable[[bytes], Any] | None, streaming: bool) -> Callable[[Any], Any]:
+    """Bytes to message, or for a stream of requests iterator to iterator; nothing where a handler takes bytes."""
+    if deserialize is None:
+        return lambda request: request
+
+    def parse(body: bytes) -> Any:
+        try:
+            return deserialize(body)
+        except DecodeError:
+            raise invalid("request", "is no message of the type that this method takes") from None
+
+    async def parse_all(bodies: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+        async for body in bodies:
+            yield parse(body)
+
+    return parse_all if streaming else parse

@@ -58,7 +58,7 @@ def _extra(error: SwipegateError) -> list[Message]:
             type=name(error.reason), description=str(error)
         )
         return [error_details_pb2.PreconditionFailure(violations=[failed])]
-    if kind in (Kind.ABORTED, Kind.EXHAUSTED, Kind.UNAVAILABLE):
+    if error.entry.passes and kind in (Kind.ABORTED, Kind.EXHAUSTED, Kind.UNAVAILABLE):
         return [error_details_pb2.RetryInfo(retry_delay=Duration(seconds=RETRY_AFTER))]
     return []
 

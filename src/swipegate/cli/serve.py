@@ -13,7 +13,7 @@ from swipegate.cli.options import DataDir, Json, settings_or_fail
 from swipegate.cli.output import Exit, console, fail, print_json
 from swipegate.service.keys import KeyFileError
 from swipegate.settings import Settings
-from swipegate.store.database import SchemaVersionError
+from swipegate.store.database import DatabaseFileError
 
 
 def serve(
@@ -43,7 +43,7 @@ def serve(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         asyncio.run(_serve(settings, json))
-    except (ServerError, SchemaVersionError, KeyFileError) as error:
+    except (ServerError, DatabaseFileError, KeyFileError) as error:
         fail(Exit.UNAVAILABLE, str(error))
 
 

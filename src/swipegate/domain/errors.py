@@ -36,6 +36,8 @@ class Entry:
     """A sentence; names in braces are filled from the error's metadata."""
     exception: str = ""
     """The original's exception name."""
+    passes: bool = True
+    """Whether time alone may mend it, where the kind is one that time can mend."""
 
 
 _E = error_pb2
@@ -88,7 +90,7 @@ TABLE: dict[int, Entry] = {
     _E.ERROR_REASON_DEVICE_BUSY: Entry(Kind.ABORTED, "device {device_id} has an active card request"),
     _E.ERROR_REASON_OVERLOADED: Entry(Kind.EXHAUSTED, "{what} is full ({bound}); try again later"),
     _E.ERROR_REASON_NO_FREE_CARD_NUMBER: Entry(
-        Kind.EXHAUSTED, "card type {card_type} has no free number left in system {ac_system_id}"
+        Kind.EXHAUSTED, "card type {card_type} has no free number left in system {ac_system_id}", passes=False
     ),
     _E.ERROR_REASON_SHUTTING_DOWN: Entry(Kind.UNAVAILABLE, "the server is shutting down"),
     _E.ERROR_REASON_DEADLINE_EXCEEDED: Entry(Kind.DEADLINE, "the deadline of the call passed"),

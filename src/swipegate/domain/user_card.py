@@ -15,7 +15,9 @@ MAX_REQUEST_ID = 64
 MAX_INT64 = 2**63 - 1
 CARD_USER_FLAGS_MASK = 127
 """Every CardUserFlags bit."""
-PIN = re.compile(r"[0-9]{1,16}", re.ASCII)
+PIN = re.compile(r"[0-9]{1,16}")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{32}")
+"""RFC 9562, section 4, or without the dashes."""
 
 
 class ResultCode(IntEnum):
@@ -200,7 +202,6 @@ class ReplaceResult:
 
 def canonical_uuid(field_name: str, text: str) -> str:
     """The UUID in lower case with dashes; INVALID_FIELD when the text is none."""
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise invalid(field_name, "must be a UUID") from None
+    if not _UUID.fullmatch(text):  # UUID() itself takes signs, blanks and underscores too
+        raise invalid(field_name, "must be a UUID")
+    return str(UUID(text))

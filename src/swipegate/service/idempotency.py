@@ -12,6 +12,12 @@ from swipegate.store import idempotency
 from swipegate.v1 import error_pb2
 
 
+def check_request_id(request_id: str) -> None:
+    """Raise INVALID_FIELD for what is too long or cannot be printed; empty is no request_id and allowed."""
+    if len(request_id) > MAX_REQUEST_ID or not request_id.isprintable():
+        raise invalid("request_id", f"must be at most {MAX_REQUEST_ID} printable characters")
+
+
 class Repeats:
     """Runs units of work at most once a request_id."""
 
@@ -34,8 +40,7 @@ class Repeats:
         """
         if not request_id:
             return work()
-        if len(request_id) > MAX_REQUEST_ID or not request_id.isprintable():
-            raise invalid("request_id", f"must be at most {MAX_REQUEST_ID} printable characters")
+        check_request_id(request_id)
         key = idempotency.Key(principal.subject, method, request_id)
         mac = self._sealer.mac(body)
         found = idempotency.find(connection, key)

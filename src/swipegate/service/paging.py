@@ -2,12 +2,14 @@
 
 import base64
 
-from swipegate.domain.errors import invalid
+from swipegate.domain.errors import SwipegateError, invalid
 
 DEFAULT_PAGE = 100
 MAX_PAGE = 1000
-_MAX_DIGITS = 19
-"""Of a row id, which fits 63 bits."""
+MAX_ROW = 2**63 - 1
+_MAX_DIGITS = len(str(MAX_ROW))
+_MAX_TOKEN = 64
+"""Characters; ours are shorter."""
 
 
 def size(asked: int) -> int:
@@ -21,15 +23,21 @@ def row_of(token: str) -> int | None:
     """The row a token stands for, None for the first page; INVALID_FIELD for a token that is none of ours."""
     if not token:
         return None
+    if len(token) > _MAX_TOKEN:
+        raise _foreign()
     try:
         prefix, _, row = base64.urlsafe_b64decode(token.encode("ascii")).decode("ascii").partition(":")
-        if prefix == "row" and len(row) <= _MAX_DIGITS and row.isdigit():
+        if prefix == "row" and len(row) <= _MAX_DIGITS and row.isdigit() and int(row) <= MAX_ROW:
             return int(row)
     except ValueError:  # not ASCII, not base 64
         pass
-    raise invalid("page_token", "is not a token of an earlier page")
+    raise _foreign()
 
 
 def token_of(row: int) -> str:
     """The token for the page after the row."""
     return base64.urlsafe_b64encode(f"row:{row}".encode()).decode()
+
+
+def _foreign() -> SwipegateError:
+    return invalid("page_token", "is not a token of an earlier page")

@@ -11,8 +11,8 @@ from swipegate.v1 import error_pb2
 
 AUDIENCE = "swipegate"
 ALGORITHM = "HS256"
-MAX_TOKEN = 8192
-"""Characters; what is longer is not even parsed."""
+MAX_TOKEN = 6144
+"""Characters; what is longer is not even parsed. gRPC may refuse calls with more than 8 KiB of metadata in all."""
 LEEWAY = 30
 """Seconds by which clocks may differ."""
 MAX_PERMISSIONS = 64
@@ -57,7 +57,10 @@ class Tokens:
             )
         except jwt.ExpiredSignatureError:
             raise _refused("it is expired") from None
-        except jwt.InvalidTokenError:
+        except (
+            jwt.InvalidTokenError,
+            RecursionError,
+        ):  # the header is parsed before the signature is checked
             raise _refused("it is malformed, for somebody else, or signed by another key") from None
         principal = _principal_of(claims)
         self._licences.demand(principal)

@@ -9,7 +9,7 @@ from swipegate.domain.authority import Principal
 from swipegate.domain.errors import SwipegateError
 from swipegate.domain.user_card import Card, CardStatus, CardType, ReplaceCard, ReplaceResult
 from swipegate.service.clock import Clock
-from swipegate.service.idempotency import Repeats
+from swipegate.service.idempotency import Repeats, check_request_id
 from swipegate.service.sealing import Sealer
 from swipegate.store import ac_systems, cards, user_cards, users
 from swipegate.store.database import Database
@@ -40,6 +40,7 @@ class UserCards:
         Raises what the contract of ReplaceCardIfExists lists; then nothing has changed.
         """
         command.check()
+        check_request_id(request_id)
 
         def unit(connection: Connection) -> bytes:
             now = self._clock()

@@ -6,24 +6,21 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, select
 
 from swipegate.domain.user_card import Card, CardStatus, CardType
-from swipegate.store.schema import card, card_type, user_card
+from swipegate.store.schema import NO_FACILITY_CODE, card, card_facility_code, card_type, user_card
 
+_OF_NUMBER_RANGE = and_(
+    card.c.ac_system_id == bindparam("ac_system_id"),
+    card.c.card_type == bindparam("card_type"),
+    card_facility_code == func.coalesce(bindparam("facility_code"), NO_FACILITY_CODE),
+)
 _WITH_HOLDER = select(card, user_card.c.user_id, user_card.c.user_card_id).select_from(
     card.outerjoin(user_card, and_(user_card.c.card_id == card.c.card_id, user_card.c.end_time.is_(None)))
 )
 _BY_ID = _WITH_HOLDER.where(card.c.card_id == bindparam("card_id"))
 _BY_NUMBER = _WITH_HOLDER.where(
-    card.c.ac_system_id == bindparam("ac_system_id"),
-    card.c.card_type == bindparam("card_type"),
-    card.c.internal_card_number == bindparam("internal_card_number"),
-    func.coalesce(card.c.facility_code, -1) == func.coalesce(bindparam("facility_code"), -1),
+    card.c.internal_card_number == bindparam("internal_card_number"), _OF_NUMBER_RANGE
 )
 _INSERT = insert(card)
-_OF_NUMBER_RANGE = and_(
-    card.c.ac_system_id == bindparam("ac_system_id"),
-    card.c.card_type == bindparam("card_type"),
-    func.coalesce(card.c.facility_code, -1) == func.coalesce(bindparam("facility_code"), -1),
-)
 _HIGHEST_NUMBER = select(func.max(card.c.internal_card_number)).where(_OF_NUMBER_RANGE)
 _NUMBERS = select(card.c.internal_card_number).where(_OF_NUMBER_RANGE).order_by(card.c.internal_card_number)
 _TYPE = select(card_type).where(card_type.c.card_type == bindparam("card_type"))
@@ -76,10 +73,11 @@ def next_free_number(
     if highest < kind.max_internal_card_number:
         return int(highest) + 1
     expected = 1
-    for number in connection.scalars(_NUMBERS, key):
-        if number > expected:
-            return expected
-        expected = number + 1
+    with connection.scalars(_NUMBERS, key) as numbers:
+        for number in numbers:
+            if number > expected:
+                return expected
+            expected = number + 1
     return None
 
 

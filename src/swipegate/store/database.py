@@ -6,6 +6,8 @@ after the commit, never before.
 """
 
 import asyncio
+import contextlib
+import os
 import queue
 import sqlite3
 import threading
@@ -14,7 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from swipegate.domain.errors import SwipegateError
@@ -34,7 +37,11 @@ READERS = 2
 """Threads that read while the writer writes."""
 
 
-class SchemaVersionError(Exception):
+class DatabaseFileError(Exception):
+    """The database cannot be used; the text names the file and the reason."""
+
+
+class SchemaVersionError(DatabaseFileError):
     """The database was made by another version of Swipegate."""
 
 
@@ -68,30 +75,35 @@ class Database:
     """SQLite in a file. Thread-safety: `write` and `read` belong to the event loop, the threads to this class."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._engine = _sqlite_engine(path)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="swipegate-read")
         self._local = threading.local()
         self._read_connections: list[Connection] = []
         self._jobs: queue.Queue[_Job | None] = queue.Queue(MAX_WAITING)
         self._writer = threading.Thread(target=self._write_loop, name="swipegate-write", daemon=True)
+        self._accepting = threading.Lock()
+        """Held to put a job, and to close: no job comes after the end."""
         self._closed = False
         self.commits = 0
         """Transactions committed so far."""
 
     def open(self) -> None:
-        """Create the schema where there is none, and start. Raises SchemaVersionError for another version's file."""
-        with self._engine.begin() as connection:
-            schema.metadata.create_all(connection)
-            found = connection.scalar(select(schema.schema_version.c.version))
-            if found is None:
-                connection.execute(insert(schema.schema_version), {"version": schema.VERSION})
-                names = [column.name for column in schema.card_type.columns]
-                rows = [dict(zip(names, row, strict=True)) for row in schema.CARD_TYPES]
-                connection.execute(insert(schema.card_type), rows)
-            elif found != schema.VERSION:
-                raise SchemaVersionError(
-                    f"the database has schema version {found}, this Swipegate needs {schema.VERSION}"
-                )
+        """Create the schema where there is none, and start; once.
+
+        Raises SchemaVersionError for another version's file, which stays as it is, and DatabaseFileError for a file
+        that is no database or cannot be written.
+        """
+        try:
+            # for the owner alone: the files beside it get the same rights
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            with self._engine.connect().execution_options(swipegate_writer=True) as connection:
+                with connection.begin():
+                    _create_or_check_schema(connection, self._path)
+        except OSError as error:
+            raise DatabaseFileError(f"{self._path}: {error.strerror}") from None
+        except DBAPIError as error:
+            raise DatabaseFileError(f"{self._path}: {error.orig}") from None
         self._writer.start()
 
     async def write(self, unit: Unit[T]) -> T:
@@ -101,28 +113,32 @@ class Database:
         when too many callers wait.
         """
         job = _Job(unit, asyncio.get_running_loop())
-        try:
+        with self._accepting:
             if self._closed:
                 raise SwipegateError(error_pb2.ERROR_REASON_SHUTTING_DOWN)
-            self._jobs.put_nowait(job)
-        except queue.Full:
-            raise SwipegateError(
-                error_pb2.ERROR_REASON_OVERLOADED, what="the database's queue", bound=MAX_WAITING
-            ) from None
+            try:
+                self._jobs.put_nowait(job)
+            except queue.Full:
+                raise SwipegateError(
+                    error_pb2.ERROR_REASON_OVERLOADED, what="the database's queue", bound=MAX_WAITING
+                ) from None
         result: T = await job.future
         return result
 
     async def read(self, unit: Unit[T]) -> T:
         """Run the unit on a snapshot of what is committed."""
-        if self._closed:
-            raise SwipegateError(error_pb2.ERROR_REASON_SHUTTING_DOWN)
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._run_read, unit)
+        with self._accepting:
+            if self._closed:
+                raise SwipegateError(error_pb2.ERROR_REASON_SHUTTING_DOWN)
+            future = self._readers.submit(self._run_read, unit)
+        return await asyncio.wrap_future(future)
 
     def close(self) -> None:
         """Finish what was accepted, then close the file. Idempotent."""
-        if self._closed:
-            return
-        self._closed = True
+        with self._accepting:
+            if self._closed:
+                return
+            self._closed = True
         if self._writer.is_alive():
             self._jobs.put(None)
             self._writer.join()
@@ -172,8 +188,23 @@ class Database:
         for job in group:
             by_loop.setdefault(job.loop, []).append(job)
         for loop, jobs in by_loop.items():
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(_settle_all, jobs)
+
+
+def _create_or_check_schema(connection: Connection, path: Path) -> None:
+    if not inspect(connection).has_table(schema.schema_version.name):
+        schema.metadata.create_all(connection)
+        connection.execute(insert(schema.schema_version), {"version": schema.VERSION})
+        names = [column.name for column in schema.card_type.columns]
+        rows = [dict(zip(names, row, strict=True)) for row in schema.CARD_TYPES]
+        connection.execute(insert(schema.card_type), rows)
+        return
+    found = connection.scalar(select(schema.schema_version.c.version))
+    if found != schema.VERSION:
+        raise SchemaVersionError(
+            f"{path}: the database has schema version {found}, this Swipegate needs {schema.VERSION}"
+        )
 
 
 def _run_in_savepoint(connection: Connection, unit: Unit[Any]) -> tuple[Any, BaseException | None]:

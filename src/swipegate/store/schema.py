@@ -70,13 +70,15 @@ card = Table(
     Column("create_time", _Time, nullable=False),
     sqlite_autoincrement=True,
 )
-# NULL equals nothing in a unique index: -1 stands for "no facility code"
+NO_FACILITY_CODE = text("-1")
+card_facility_code = func.coalesce(card.c.facility_code, NO_FACILITY_CODE)
+"""NULL equals nothing in a unique index: -1 stands for it. Queries must say it the same way to use the index."""
 Index(
     "card_number",
     card.c.ac_system_id,
     card.c.card_type,
-    card.c.internal_card_number,
-    func.coalesce(card.c.facility_code, text("-1")),
+    card_facility_code,
+    card.c.internal_card_number,  # last, so that the largest in use is one step away
     unique=True,
 )
 

@@ -1,0 +1,153 @@
+"""CardService, AcSystemService and UserService over gRPC."""
+
+import asyncio
+import base64
+
+import grpc
+import pytest
+
+from swipegate.v1 import ac_system_pb2, card_pb2, user_pb2
+from tests.conftest import Client
+from tests.people import People, new_id, refused
+
+
+async def test_the_card_types_of_every_installation(client: Client) -> None:
+    answer = await client.cards.ListCardTypes(card_pb2.ListCardTypesRequest(), **client.options)
+    assert [kind.card_type for kind in answer.card_types] == [1, 2, 3, 4, 5, 6]
+    wiegand = answer.card_types[0]
+    assert (wiegand.max_internal_card_number, wiegand.max_facility_code) == (65_535, 255)
+    assert not wiegand.HasField("max_issue_code")
+    assert not wiegand.has_serial_number
+    assert answer.card_types[3].has_serial_number
+
+
+async def test_pages_stay_right_while_cards_are_added(people: People) -> None:
+    user, system = await people.user(), await people.system()
+
+    async def add(count: int) -> None:
+        for _ in range(count):
+            await people.replace(user_id=user, **people.named(system))
+
+    await add(25)
+    adding = asyncio.create_task(add(25))
+    seen: list[int] = []
+    token = ""
+    while True:
+        request = card_pb2.ListCardsRequest(ac_system_id=system, page_size=4, page_token=token)
+        page = await people.client.cards.ListCards(request, **people.client.options)
+        assert len(page.cards) <= 4
+        seen += [card.internal_card_number for card in page.cards]
+        token = page.next_page_token
+        if not token:
+            if adding.done():
+                break
+            token = base64.urlsafe_b64encode(b"row:%d" % len(seen)).decode()
+    assert seen == list(range(1, len(seen) + 1))  # each once, in the order of creation
+    assert len(seen) >= 25
+    await adding
+
+
+async def test_cards_of_a_system_and_of_a_user(people: People) -> None:
+    one, other = await people.user(), await people.user()
+    first, second = await people.card(one), await people.card(other)
+    assert await people.cards() == [first, second]
+    assert await people.cards(user_id=one) == [first]
+    assert await people.cards(ac_system_id=second.ac_system_id.upper()) == [second]
+    assert await people.cards(ac_system_id=second.ac_system_id, user_id=one) == []
+    assert await people.cards(page_size=1000) == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("request_fields", "field"),
+    [
+        ({"page_size": 1001}, "page_size"),
+        ({"page_size": 2**32 - 1}, "page_size"),
+        ({"page_token": "nonsense"}, "page_token"),
+        ({"page_token": "\u00e9"}, "page_token"),
+        ({"page_token": "x" * 1_000_000}, "page_token"),
+        ({"page_token": base64.urlsafe_b64encode(b"row:9999999999999999999").decode()}, "page_token"),
+        ({"page_token": base64.urlsafe_b64encode(b"row:-1").decode()}, "page_token"),
+        ({"page_token": base64.urlsafe_b64encode(b"raw:1").decode()}, "page_token"),
+        ({"ac_system_id": "x"}, "ac_system_id"),
+    ],
+)
+async def test_a_bad_page_is_named(client: Client, request_fields: dict[str, object], field: str) -> None:
+    request = card_pb2.ListCardsRequest(**request_fields)  # type: ignore[arg-type]
+    refusal = await refused(client.cards.ListCards(request, **client.options))
+    assert refusal.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert refusal.metadata["field"] == field
+
+
+async def test_the_last_possible_page_is_empty(people: People) -> None:
+    await people.card(await people.user())
+    assert await people.cards(page_token=base64.urlsafe_b64encode(b"row:%d" % (2**63 - 1)).decode()) == []
+
+
+async def test_systems_by_name(client: Client, people: People) -> None:
+    for name in ("north", "south", "annex"):
+        await people.system(name)
+    answer = await client.ac_systems.ListAcSystems(ac_system_pb2.ListAcSystemsRequest(), **client.options)
+    assert [system.name for system in answer.ac_systems] == ["annex", "north", "south"]
+
+
+async def _create_system(client: Client, system_id: str, name: str) -> ac_system_pb2.CreateAcSystemResponse:
+    system = ac_system_pb2.AcSystem(ac_system_id=system_id, name=name)
+    created: ac_system_pb2.CreateAcSystemResponse = await client.ac_systems.CreateAcSystem(
+        ac_system_pb2.CreateAcSystemRequest(ac_system=system), **client.options
+    )
+    return created
+
+
+async def test_a_system_exists_once(client: Client) -> None:
+    key = new_id()
+    assert (await _create_system(client, key.upper(), "here")).ac_system.ac_system_id == key
+    for system_id, name, field in ((key, "there", "ac_system_id"), ("", "here", "name")):
+        refusal = await refused(_create_system(client, system_id, name))
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.ALREADY_EXISTS, "AC_SYSTEM_EXISTS")
+        assert refusal.metadata == {"field": field}
+
+
+@pytest.mark.parametrize(
+    ("system_id", "name", "field"),
+    [("", "", "ac_system.name"), ("", "n" * 129, "ac_system.name"), ("x", "n", "ac_system.ac_system_id")],
+)
+async def test_a_bad_system_is_named(client: Client, system_id: str, name: str, field: str) -> None:
+    refusal = await refused(_create_system(client, system_id, name))
+    assert refusal.metadata["field"] == field
+
+
+async def _create_user(client: Client, **fields: str) -> user_pb2.User:
+    request = user_pb2.CreateUserRequest(user=user_pb2.User(**fields))
+    return (await client.users.CreateUser(request, **client.options)).user  # type: ignore[no-any-return]
+
+
+async def test_a_user_is_kept_and_exists_once(client: Client, people: People) -> None:
+    system, key = await people.system(), new_id()
+    made = await _create_user(client, user_id=key.upper(), name="N", occupancy_ac_system_id=system)
+    assert (made.user_id, made.occupancy_ac_system_id) == (key, system)
+    found = await client.users.GetUser(user_pb2.GetUserRequest(user_id=key.upper()), **client.options)
+    assert found.user == made
+    refusal = await refused(_create_user(client, user_id=key, name="other"))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.ALREADY_EXISTS, "USER_EXISTS")
+    assert refusal.metadata == {"user_id": key}
+
+
+async def test_a_bad_user_is_refused(client: Client) -> None:
+    for fields, field in (
+        ({"name": ""}, "user.name"),
+        ({"name": "n" * 129}, "user.name"),
+        ({"name": "n", "user_id": "x"}, "user.user_id"),
+        ({"name": "n", "occupancy_ac_system_id": "x"}, "user.occupancy_ac_system_id"),
+    ):
+        assert (await refused(_create_user(client, **fields))).metadata["field"] == field
+    nowhere = new_id()
+    refusal = await refused(_create_user(client, name="n", occupancy_ac_system_id=nowhere))
+    assert (refusal.code, refusal.metadata) == (grpc.StatusCode.NOT_FOUND, {"ac_system_id": nowhere})
+    for user_id, code in (
+        (nowhere, grpc.StatusCode.NOT_FOUND),
+        ("", grpc.StatusCode.INVALID_ARGUMENT),
+    ):
+        refusal = await refused(
+            client.users.GetUser(user_pb2.GetUserRequest(user_id=user_id), **client.options)
+        )
+        assert refusal.code is code
