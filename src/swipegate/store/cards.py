@@ -1,35 +1,51 @@
 """Cards and card types."""
 
-from collections.abc import Mapping
-from typing import Any
+from contextlib import closing
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, select
+from sqlalchemy import Connection, and_, bindparam, func, insert, select
 
 from swipegate.domain.user_card import Card, CardStatus, CardType
 from swipegate.store.schema import NO_FACILITY_CODE, card, card_facility_code, card_type, user_card
+from swipegate.store.statement import Row, Statement
 
 _OF_NUMBER_RANGE = and_(
     card.c.ac_system_id == bindparam("ac_system_id"),
     card.c.card_type == bindparam("card_type"),
     card_facility_code == func.coalesce(bindparam("facility_code"), NO_FACILITY_CODE),
 )
-_WITH_HOLDER = select(card, user_card.c.user_id, user_card.c.user_card_id).select_from(
+_WITH_HOLDER = select(
+    card.c.row_id,
+    card.c.card_id,
+    card.c.ac_system_id,
+    card.c.card_type,
+    card.c.internal_card_number,
+    card.c.external_card_number,
+    card.c.facility_code,
+    card.c.issue_code,
+    card.c.card_serial_number,
+    card.c.status,
+    card.c.create_time,
+    user_card.c.user_id,
+    user_card.c.user_card_id,
+).select_from(
     card.outerjoin(user_card, and_(user_card.c.card_id == card.c.card_id, user_card.c.end_time.is_(None)))
 )
-_BY_ID = _WITH_HOLDER.where(card.c.card_id == bindparam("card_id"))
-_BY_NUMBER = _WITH_HOLDER.where(
-    card.c.internal_card_number == bindparam("internal_card_number"), _OF_NUMBER_RANGE
+_BY_ID = Statement(_WITH_HOLDER.where(card.c.card_id == bindparam("card_id")))
+_BY_NUMBER = Statement(
+    _WITH_HOLDER.where(card.c.internal_card_number == bindparam("internal_card_number"), _OF_NUMBER_RANGE)
 )
-_INSERT = insert(card)
-_HIGHEST_NUMBER = select(func.max(card.c.internal_card_number)).where(_OF_NUMBER_RANGE)
-_NUMBERS = select(card.c.internal_card_number).where(_OF_NUMBER_RANGE).order_by(card.c.internal_card_number)
-_TYPE = select(card_type).where(card_type.c.card_type == bindparam("card_type"))
+_INSERT = Statement(insert(card))
+_HIGHEST_NUMBER = Statement(select(func.max(card.c.internal_card_number)).where(_OF_NUMBER_RANGE))
+_NUMBERS = Statement(
+    select(card.c.internal_card_number).where(_OF_NUMBER_RANGE).order_by(card.c.internal_card_number)
+)
+_TYPE = Statement(select(card_type).where(card_type.c.card_type == bindparam("card_type")))
 _TYPES = select(card_type).order_by(card_type.c.card_type)
 
 
 def by_id(connection: Connection, card_id: str) -> Card | None:
     """The card with its holder."""
-    return _card(connection.execute(_BY_ID, {"card_id": card_id}).mappings().first())
+    return _card(_BY_ID.first(connection, {"card_id": card_id}))
 
 
 def by_number(
@@ -42,13 +58,13 @@ def by_number(
         "facility_code": facility_code,
         "internal_card_number": number,
     }
-    return _card(connection.execute(_BY_NUMBER, key).mappings().first())
+    return _card(_BY_NUMBER.first(connection, key))
 
 
 def add(connection: Connection, new: Card) -> None:
     """Store a new card."""
-    connection.execute(
-        _INSERT,
+    _INSERT.run(
+        connection,
         {
             "card_id": new.card_id,
             "ac_system_id": new.ac_system_id,
@@ -69,12 +85,12 @@ def next_free_number(
 ) -> int | None:
     """The number after the highest in use, else the lowest gap; None when every number is in use."""
     key = {"ac_system_id": ac_system_id, "card_type": kind.card_type, "facility_code": facility_code}
-    highest = connection.scalar(_HIGHEST_NUMBER, key) or 0
-    if highest < kind.max_internal_card_number:
-        return int(highest) + 1
+    (highest,) = _HIGHEST_NUMBER.first(connection, key) or (None,)
+    if (highest or 0) < kind.max_internal_card_number:
+        return (highest or 0) + 1
     expected = 1
-    with connection.scalars(_NUMBERS, key) as numbers:
-        for number in numbers:
+    with closing(_NUMBERS.rows(connection, key)) as numbers:
+        for (number,) in numbers:
             if number > expected:
                 return expected
             expected = number + 1
@@ -90,13 +106,13 @@ def page(
         query = query.where(card.c.ac_system_id == ac_system_id)
     if user_id is not None:
         query = query.where(user_card.c.user_id == user_id)
-    return [(row["row_id"], _present(row)) for row in connection.execute(query).mappings()]
+    return [(row[0], _present(row)) for row in connection.execute(query)]
 
 
 def type_by_number(connection: Connection, number: int) -> CardType | None:
     """The card type of that number."""
-    row = connection.execute(_TYPE, {"card_type": number}).mappings().first()
-    return None if row is None else CardType(**row)
+    row = _TYPE.first(connection, {"card_type": number})
+    return None if row is None else CardType(*row[:-1], has_serial_number=bool(row[-1]))
 
 
 def types(connection: Connection) -> list[CardType]:
@@ -104,22 +120,10 @@ def types(connection: Connection) -> list[CardType]:
     return [CardType(**row) for row in connection.execute(_TYPES).mappings()]
 
 
-def _card(row: RowMapping | None) -> Card | None:
+def _card(row: Row | None) -> Card | None:
     return None if row is None else _present(row)
 
 
-def _present(row: Mapping[Any, Any]) -> Card:
-    return Card(
-        card_id=row["card_id"],
-        ac_system_id=row["ac_system_id"],
-        card_type=row["card_type"],
-        internal_card_number=row["internal_card_number"],
-        external_card_number=row["external_card_number"],
-        facility_code=row["facility_code"],
-        issue_code=row["issue_code"],
-        card_serial_number=row["card_serial_number"],
-        status=CardStatus(row["status"]),
-        create_time=row["create_time"],
-        user_id=row["user_id"],
-        user_card_id=row["user_card_id"],
-    )
+def _present(row: Row) -> Card:
+    _row_id, *identity, status, create_time, user_id, user_card_id = row
+    return Card(*identity, CardStatus(status), create_time, user_id, user_card_id)

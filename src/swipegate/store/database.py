@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, PoolProxiedConnection
 
 from swipegate.domain.errors import SwipegateError
 from swipegate.store import schema
@@ -97,9 +97,11 @@ class Database:
         try:
             # for the owner alone: the files beside it get the same rights
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-            with self._engine.connect().execution_options(swipegate_writer=True) as connection:
-                with connection.begin():
-                    _create_or_check_schema(connection, self._path)
+            with (
+                self._engine.connect().execution_options(swipegate_writer=True) as connection,
+                connection.begin(),
+            ):
+                _create_or_check_schema(connection, self._path)
         except OSError as error:
             raise DatabaseFileError(f"{self._path}: {error.strerror}") from None
         except DBAPIError as error:
@@ -208,15 +210,21 @@ def _create_or_check_schema(connection: Connection, path: Path) -> None:
 
 
 def _run_in_savepoint(connection: Connection, unit: Unit[Any]) -> tuple[Any, BaseException | None]:
-    connection.exec_driver_sql("SAVEPOINT unit")
+    driver = connection.connection
+    _execute(driver, "SAVEPOINT unit")
     try:
         value = unit(connection)
     except Exception as error:
-        connection.exec_driver_sql("ROLLBACK TO unit")
-        connection.exec_driver_sql("RELEASE unit")
+        _execute(driver, "ROLLBACK TO unit")
+        _execute(driver, "RELEASE unit")
         return None, error
-    connection.exec_driver_sql("RELEASE unit")
+    _execute(driver, "RELEASE unit")
     return value, None
+
+
+def _execute(driver: PoolProxiedConnection, sql: str) -> None:
+    with contextlib.closing(driver.cursor()) as cursor:
+        cursor.execute(sql)
 
 
 def _sqlite_engine(path: Path) -> Engine:

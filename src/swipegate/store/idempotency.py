@@ -5,6 +5,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from swipegate.store.schema import idempotency
+from swipegate.store.statement import Statement
 
 KEPT = 24 * 3600 * 1_000_000
 """Microseconds for which an answer is remembered."""
@@ -18,23 +19,25 @@ class Key(NamedTuple):
     request_id: str
 
 
-_FIND = select(idempotency.c.body_mac, idempotency.c.answer).where(
-    idempotency.c.subject == bindparam("subject"),
-    idempotency.c.method == bindparam("method"),
-    idempotency.c.request_id == bindparam("request_id"),
+_FIND = Statement(
+    select(idempotency.c.body_mac, idempotency.c.answer).where(
+        idempotency.c.subject == bindparam("subject"),
+        idempotency.c.method == bindparam("method"),
+        idempotency.c.request_id == bindparam("request_id"),
+    )
 )
-_INSERT = insert(idempotency)
+_INSERT = Statement(insert(idempotency))
 
 
 def find(connection: Connection, key: Key) -> tuple[bytes, bytes] | None:
     """MAC of the body and stored answer of the first call."""
-    row = connection.execute(_FIND, key._asdict()).first()
+    row = _FIND.first(connection, key._asdict())
     return None if row is None else (row[0], row[1])
 
 
 def keep(connection: Connection, key: Key, body_mac: bytes, answer: bytes, now: int) -> None:
     """Remember the answer."""
-    connection.execute(_INSERT, {**key._asdict(), "body_mac": body_mac, "answer": answer, "create_time": now})
+    _INSERT.run(connection, {**key._asdict(), "body_mac": body_mac, "answer": answer, "create_time": now})
 
 
 def forget(connection: Connection, now: int) -> None:

@@ -5,19 +5,20 @@ from sqlalchemy import Connection, bindparam, insert, update
 from swipegate.domain.authority import Principal
 from swipegate.domain.user_card import ReplaceCard
 from swipegate.store.schema import audit, user_card
+from swipegate.store.statement import Statement
 
-_ASSIGN = insert(user_card)
-_END = (
+_ASSIGN = Statement(insert(user_card))
+_END = Statement(
     update(user_card)
     .where(user_card.c.user_card_id == bindparam("key"), user_card.c.end_time.is_(None))
     .values(end_time=bindparam("now"))
 )
-_AUDIT = insert(audit)
+_AUDIT = Statement(insert(audit))
 
 
 def end(connection: Connection, user_card_id: str, now: int) -> None:
     """End an open assignment."""
-    connection.execute(_END, {"key": user_card_id, "now": now})
+    _END.run(connection, {"key": user_card_id, "now": now})
 
 
 def assign(
@@ -29,8 +30,8 @@ def assign(
     now: int,
 ) -> None:
     """Open an assignment. The database refuses it while another one of the card is open."""
-    connection.execute(
-        _ASSIGN,
+    _ASSIGN.run(
+        connection,
         {
             "user_card_id": user_card_id,
             "card_id": card_id,
@@ -69,8 +70,8 @@ def record(
     now: int,
 ) -> None:
     """Append to the audit: who changed the card from which (user_card_id, user_id) to which."""
-    connection.execute(
-        _AUDIT,
+    _AUDIT.run(
+        connection,
         {
             "time": now,
             "subject": principal.subject,

@@ -4,15 +4,16 @@ from sqlalchemy import Connection, bindparam, insert, select
 
 from swipegate.domain.user_card import User
 from swipegate.store.schema import user
+from swipegate.store.statement import Statement
 
-_BY_ID = select(user).where(user.c.user_id == bindparam("user_id"))
+_BY_ID = Statement(select(user).where(user.c.user_id == bindparam("user_id")))
 _INSERT = insert(user)
 
 
 def by_id(connection: Connection, user_id: str) -> User | None:
     """The user."""
-    row = connection.execute(_BY_ID, {"user_id": user_id}).mappings().first()
-    return None if row is None else User(**row)
+    row = _BY_ID.first(connection, {"user_id": user_id})
+    return None if row is None else User(*row)
 
 
 def add(connection: Connection, new: User) -> None:
