@@ -22,7 +22,7 @@ import grpc
 from grpc import aio
 from sqlalchemy import Connection as SqlConnection
 
-from swipegate.api.interceptors import DemandToken, TranslateFailures
+from swipegate.api.interceptors import Border
 from swipegate.api.server import tokens_of
 from swipegate.api.user_cards import UserCardServicer
 from swipegate.domain.user_card import AcSystem, User
@@ -67,7 +67,7 @@ async def _serve(settings: Settings, pipe: Connection, profile: bool) -> None:
             users.add(connection, User(user_of(number), f"user {number}"))
 
     await database.write(prepare)
-    server = aio.server(interceptors=(TranslateFailures(), DemandToken(tokens_of(settings))))
+    server = aio.server(interceptors=(Border(tokens_of(settings)),))
     servicer = UserCardServicer(UserCards(database, Sealer(b"k" * 32), clock.now))
     user_card_pb2_grpc.add_UserCardServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -78,13 +78,15 @@ async def _serve(settings: Settings, pipe: Connection, profile: bool) -> None:
 
     bare = aio.server()
     handler = grpc.unary_unary_rpc_method_handler(echo)
-    bare.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("benchmark.Echo", {"Echo": handler}),))
+    bare.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("benchmark.Echo", {"Echo": handler}),)
+    )
     bare_port = bare.add_insecure_port("127.0.0.1:0")
     await bare.start()
     pipe.send((port, bare_port))
     loop = asyncio.get_running_loop()
     while (asked := await loop.run_in_executor(None, pipe.recv)) is not None:
-        if asked == "commits":
+        if asked == "state":
             pipe.send((database.commits, time.process_time()))
         elif profile:
             _sampling(asked)
@@ -137,6 +139,13 @@ async def _round(call: Call, seconds: float) -> float:
     return done / (time.perf_counter() - start)
 
 
+def _ask(pipe: Connection) -> tuple[int, float]:
+    """Commits and CPU seconds of the server so far."""
+    pipe.send("state")
+    answer: tuple[int, float] = pipe.recv()
+    return answer
+
+
 async def _measure(settings: Settings, pipe: Connection, rounds: int, seconds: float, profile: str) -> None:
     port, bare_port = pipe.recv()
     token = tokens_of(settings).mint("benchmark", "benchmark", [], 3600)
@@ -178,15 +187,22 @@ async def _measure(settings: Settings, pipe: Connection, rounds: int, seconds: f
         await replace(card)
     await _round(echo, 1)
     rates: dict[str, list[float]] = {"echo": [], "replace": []}
-    pipe.send("commits")
-    first, _ = pipe.recv()
+    cpu: dict[str, list[float]] = {"echo": [], "replace": []}
+
+    async def measured(name: str, call: Call) -> None:
+        _, before = _ask(pipe)
+        rate = await _round(call, seconds)
+        _, after = _ask(pipe)
+        rates[name].append(rate)
+        cpu[name].append((after - before) / (rate * seconds) * 1e6)
+
+    first, _ = _ask(pipe)
     for number in range(rounds):
-        rates["echo"].append(await _round(echo, seconds))
+        await measured("echo", echo)
         if profile and number == 0:
             pipe.send(profile)
-        rates["replace"].append(await _round(replace, seconds))
-    pipe.send("commits")
-    last, _ = pipe.recv()
+        await measured("replace", replace)
+    last, _ = _ask(pipe)
     medians = {name: statistics.median(values) for name, values in rates.items()}
     for channel in (*channels, *bare):
         await channel.close()
@@ -201,6 +217,9 @@ async def _measure(settings: Settings, pipe: Connection, rounds: int, seconds: f
                 "echo_per_second": round(medians["echo"]),
                 "replace_per_second": round(medians["replace"]),
                 "ratio": round(medians["replace"] / medians["echo"], 3),
+                "server_cpu_us_per_call": {
+                    name: round(statistics.median(each)) for name, each in cpu.items()
+                },
                 "replacements_per_commit": round(total / max(1, last - first), 1),
                 "rounds": {name: [round(value) for value in values] for name, values in rates.items()},
             },
@@ -224,9 +243,7 @@ def main() -> None:
         )
         server.start()
         try:
-            asyncio.run(
-                _measure(settings, here, arguments.rounds, arguments.seconds, arguments.profile)
-            )
+            asyncio.run(_measure(settings, here, arguments.rounds, arguments.seconds, arguments.profile))
             here.send(None)
             server.join(30)
         finally:

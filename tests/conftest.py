@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from grpc import aio
@@ -22,6 +22,9 @@ from swipegate.v1 import (
     user_card_pb2_grpc,
     user_pb2_grpc,
 )
+
+if TYPE_CHECKING:
+    from tests.people import People
 
 ROOT = Path(__file__).parent.parent
 CALL_TIMEOUT = 30.0
@@ -98,3 +101,11 @@ async def client(server: Server, bearer: Callable[..., tuple[tuple[str, str], ..
     """A client with every permission."""
     async with aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         yield Client(channel, bearer())
+
+
+@pytest.fixture
+def people(client: Client) -> "People":
+    """Makes users, systems and cards."""
+    from tests.people import People
+
+    return People(client)

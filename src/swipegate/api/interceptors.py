@@ -1,13 +1,10 @@
-"""What stands before every handler: outermost the translation of failures, then the check of the token."""
+"""The border of the process: who comes in, and what failures look like outside."""
 
-import asyncio
-import contextlib
 import inspect
 import logging
 import secrets
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import Any
 
@@ -27,8 +24,8 @@ OPEN_SERVICES = ("/grpc.health.v1.", "/grpc.reflection.v1", "/grpc.reflection.v1
 log = logging.getLogger(__name__)
 _principal: ContextVar[Principal] = ContextVar("principal")
 
-Guard = Callable[[aio.ServicerContext[Any, Any]], AbstractAsyncContextManager[None]]
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
+Admit = Callable[[aio.ServicerContext[Any, Any]], None]
 
 
 def principal() -> Principal:
@@ -36,49 +33,52 @@ def principal() -> Principal:
     return _principal.get()
 
 
-class TranslateFailures(aio.ServerInterceptor):
-    """Turns a SwipegateError into its status and anything else into INTERNAL, whose text tells nothing."""
+class Border(aio.ServerInterceptor):
+    """What every call passes, once in and once out.
 
-    async def intercept_service(self, continuation: Continuation, details: grpc.HandlerCallDetails) -> Any:
-        """Wrap the handler."""
-        return _wrapped(await continuation(details), _translated)
-
-
-class DemandToken(aio.ServerInterceptor):
-    """Lets a call through only with a valid token; health and reflection are open."""
+    In: a valid token, save for health and reflection, then the parsing of the request. Out: a SwipegateError becomes
+    its status, anything else INTERNAL, whose text tells nothing.
+    """
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
+        self._wrapped: dict[str, Any] = {}
+        """By method; only methods that there are."""
 
     async def intercept_service(self, continuation: Continuation, details: grpc.HandlerCallDetails) -> Any:
-        """Wrap the handler, unless its service is open."""
-        handler = await continuation(details)
-        return handler if details.method.startswith(OPEN_SERVICES) else _wrapped(handler, self._admitted)
+        """Wrap the handler, at the first call of its method."""
+        wrapped = self._wrapped.get(details.method)
+        if wrapped is None:
+            handler = await continuation(details)
+            if handler is None:
+                return None
+            is_open = details.method.startswith(OPEN_SERVICES)
+            wrapped = self._wrapped[details.method] = _wrap(handler, _admit_all if is_open else self._admit)
+        return wrapped
 
-    @contextlib.asynccontextmanager
-    async def _admitted(self, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
+    def _admit(self, context: aio.ServicerContext[Any, Any]) -> None:
         metadata = dict(context.invocation_metadata() or ())
         scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
         if scheme.lower() != "bearer":
             token = str(metadata.get("jwt", ""))  # the original's header
         _principal.set(self._tokens.verify(token))
-        yield
 
 
-@contextlib.asynccontextmanager
-async def _translated(context: aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
-    try:
-        yield
-    except SwipegateError as error:
+def _admit_all(_context: aio.ServicerContext[Any, Any]) -> None:
+    pass
+
+
+async def _fail(context: aio.ServicerContext[Any, Any], error: Exception) -> None:
+    """End the call with the failure's status."""
+    if isinstance(error, aio.AbortError):
+        raise error
+    if isinstance(error, SwipegateError):
         await _abort(context, error)
-    except (asyncio.CancelledError, GeneratorExit, aio.AbortError):
-        raise
-    except Exception as error:
-        incident = secrets.token_hex(8)
-        # the exception's own text may hold what it failed on, so only its type and place are written down
-        place = "".join(traceback.format_tb(error.__traceback__))
-        log.error("incident %s: %s at\n%s", incident, type(error).__name__, place)
-        await _abort(context, SwipegateError(error_pb2.ERROR_REASON_INTERNAL, incident=incident))
+    incident = secrets.token_hex(8)
+    # the exception's own text may hold what it failed on, so only its type and place are written down
+    place = "".join(traceback.format_tb(error.__traceback__))
+    log.error("incident %s: %s at\n%s", incident, type(error).__name__, place)
+    await _abort(context, SwipegateError(error_pb2.ERROR_REASON_INTERNAL, incident=incident))
 
 
 async def _abort(context: aio.ServicerContext[Any, Any], error: SwipegateError) -> None:
@@ -86,10 +86,8 @@ async def _abort(context: aio.ServicerContext[Any, Any], error: SwipegateError) 
     await context.abort(status.code_of(error), str(error), ((status.DETAILS_KEY, details),))
 
 
-def _wrapped(handler: Any, guard: Guard) -> Any:
-    """The handler, run inside the guard, and so is the parsing of what it is given."""
-    if handler is None:
-        return None
+def _wrap(handler: Any, admit: Admit) -> Any:
+    """The handler behind the border, and so is the parsing of what it is given."""
     kinds = {
         (False, False): ("unary_unary", grpc.unary_unary_rpc_method_handler),
         (False, True): ("unary_stream", grpc.unary_stream_rpc_method_handler),
@@ -102,13 +100,19 @@ def _wrapped(handler: Any, guard: Guard) -> Any:
     parsed = _parser(handler.request_deserializer, bool(handler.request_streaming))
 
     async def answer(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
-        async with guard(context):
+        try:
+            admit(context)
             return await inner(parsed(request), context)
+        except Exception as error:
+            await _fail(context, error)
 
     async def answers(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
-        async with guard(context):
+        try:
+            admit(context)
             async for response in inner(parsed(request), context):
                 yield response
+        except Exception as error:
+            await _fail(context, error)
 
     behaviour = answers if inspect.isasyncgenfunction(inner) else answer
     return make(behaviour, None, handler.response_serializer)

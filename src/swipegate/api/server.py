@@ -22,7 +22,7 @@ from swipegate.api.card_formats import CardFormatServicer
 from swipegate.api.card_requests import CardRequestServicer
 from swipegate.api.cards import CardServicer
 from swipegate.api.devices import DeviceServicer
-from swipegate.api.interceptors import DemandToken, TranslateFailures
+from swipegate.api.interceptors import Border
 from swipegate.api.user_cards import UserCardServicer
 from swipegate.api.users import UserServicer
 from swipegate.domain.authority import Licences
@@ -164,7 +164,7 @@ class Server:
 
     def _grpc_server(self, tokens: Tokens) -> aio.Server:
         return aio.server(
-            interceptors=(TranslateFailures(), DemandToken(tokens)),
+            interceptors=(Border(tokens),),
             maximum_concurrent_rpcs=self._settings.max_concurrent_rpcs,
             options=(
                 ("grpc.max_receive_message_length", MAX_MESSAGE),

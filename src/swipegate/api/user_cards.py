@@ -16,7 +16,7 @@ from swipegate.v1.user_card_pb2 import (
     ReplaceCardIfExistsResponse,
 )
 
-_OPTIONAL = (
+_PLAIN = (
     "card_type",
     "internal_card_number",
     "external_card_number",
@@ -24,8 +24,10 @@ _OPTIONAL = (
     "facility_code",
     "issue_code",
     "pin",
+    "enforce_occupancy_system",
     "card_user_flags",
 )
+_UUIDS = ("card_id", "card_ac_system_id")
 _TIMES = ("card_activation_start_date_time", "card_deactivation_start_date_time")
 
 
@@ -58,16 +60,15 @@ def command_of(request: ReplaceCardIfExistsRequest) -> ReplaceCard:
     user_id = canonical_uuid("user_id", request.user_id)
     if request.id and canonical_uuid("id", request.id) != user_id:
         raise invalid("id", "must be user_id where it is given")
-    fields: dict[str, Any] = {
-        field: getattr(request, field) for field in _OPTIONAL if request.HasField(field)
-    }
+    given = {field.name: value for field, value in request.ListFields()}  # with presence: a given 0 is there
+    fields: dict[str, Any] = {field: given[field] for field in _PLAIN if field in given}
     for field in _TIMES:
-        if request.HasField(field):
-            fields[field] = microseconds(field, getattr(request, field))
-    for field in ("card_id", "card_ac_system_id"):
-        if request.HasField(field):
-            fields[field] = canonical_uuid(field, getattr(request, field))
-    return ReplaceCard(user_id=user_id, enforce_occupancy_system=request.enforce_occupancy_system, **fields)
+        if field in given:
+            fields[field] = microseconds(field, given[field])
+    for field in _UUIDS:
+        if field in given:
+            fields[field] = canonical_uuid(field, given[field])
+    return ReplaceCard(user_id=user_id, **fields)
 
 
 def _encoded(result: ReplaceResult) -> bytes:

@@ -141,17 +141,13 @@ class ReplaceCard:
 
     def check_new_card(self, card_type: CardType) -> None:
         """Raise INVALID_FIELD unless the conditional fields fit the type of the card to be created."""
-        self.check_key(card_type)
+        if (self.internal_card_number or 0) > card_type.max_internal_card_number:
+            raise invalid("internal_card_number", f"must be at most {card_type.max_internal_card_number}")
+        _conditional("facility_code", self.facility_code, card_type.max_facility_code)
         _conditional("issue_code", self.issue_code, card_type.max_issue_code)
         _conditional(
             "card_serial_number", self.card_serial_number, MAX_INT64 if card_type.has_serial_number else None
         )
-
-    def check_key(self, card_type: CardType) -> None:
-        """Raise INVALID_FIELD unless the number and facility code can be those of a card of this type."""
-        if (self.internal_card_number or 0) > card_type.max_internal_card_number:
-            raise invalid("internal_card_number", f"must be at most {card_type.max_internal_card_number}")
-        _conditional("facility_code", self.facility_code, card_type.max_facility_code)
 
     def check_same_card(self, card: Card) -> None:
         """Raise CARD_MISMATCH where a field was given and is not that of the card."""
@@ -204,4 +200,5 @@ def canonical_uuid(field_name: str, text: str) -> str:
     """The UUID in lower case with dashes; INVALID_FIELD when the text is none."""
     if not _UUID.fullmatch(text):  # UUID() itself takes signs, blanks and underscores too
         raise invalid(field_name, "must be a UUID")
-    return str(UUID(text))
+    low = text.lower()
+    return low if "-" in low else str(UUID(low))

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection
+from typing import Any
 
 import jwt
 
@@ -16,6 +17,8 @@ MAX_TOKEN = 6144
 LEEWAY = 30
 """Seconds by which clocks may differ."""
 MAX_PERMISSIONS = 64
+MAX_REMEMBERED = 4096
+"""Tokens whose signature need not be checked again."""
 _MAX_NAME = 256
 """Characters of a subject or client."""
 
@@ -26,6 +29,8 @@ class Tokens:
     def __init__(self, key: bytes, licences: Licences) -> None:
         self._key = key
         self._licences = licences
+        self._remembered: dict[str, tuple[Principal, float]] = {}
+        """Verified tokens, the oldest first, with when they expire."""
 
     def mint(self, subject: str, client: str, permissions: Collection[str], seconds: int) -> str:
         """A token for that long. Claims: sub, client, permissions, aud, iat, exp."""
@@ -46,8 +51,20 @@ class Tokens:
             raise _refused("there is none (send `authorization: Bearer ...`)")
         if len(token) > MAX_TOKEN:
             raise _refused("it is too long")
+        known = self._remembered.get(token)
+        if known is not None and time.time() < known[1] + LEEWAY:
+            return known[0]
+        claims = self._claims(token)
+        principal = _principal_of(claims)
+        self._licences.demand(principal)
+        if len(self._remembered) >= MAX_REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+        self._remembered[token] = principal, float(claims["exp"])
+        return principal
+
+    def _claims(self, token: str) -> dict[str, Any]:
         try:
-            claims = jwt.decode(
+            return jwt.decode(
                 token,
                 self._key,
                 algorithms=[ALGORITHM],
@@ -62,9 +79,6 @@ class Tokens:
             RecursionError,
         ):  # the header is parsed before the signature is checked
             raise _refused("it is malformed, for somebody else, or signed by another key") from None
-        principal = _principal_of(claims)
-        self._licences.demand(principal)
-        return principal
 
 
 def _principal_of(claims: dict[str, object]) -> Principal:

@@ -110,20 +110,17 @@ def find_or_create_card(connection: Connection, command: ReplaceCard, now: int) 
             raise SwipegateError(error_pb2.ERROR_REASON_CARD_NOT_FOUND, card_id=command.card_id)
         command.check_same_card(card)
         return card
-    kind = _type_of(connection, command)
-    command.check_key(kind)
     system, number = command.card_ac_system_id or "", command.internal_card_number or 0
     if number:
-        found = cards.by_number(connection, system, kind.card_type, command.facility_code, number)
+        found = cards.by_number(connection, system, command.card_type or 0, command.facility_code, number)
         if found is not None:
             command.check_same_card(found)
             return found
-    return _create_card(connection, command, kind, system, number, now)
+    return _create_card(connection, command, system, number, now)
 
 
-def _create_card(
-    connection: Connection, command: ReplaceCard, kind: CardType, system: str, number: int, now: int
-) -> Card:
+def _create_card(connection: Connection, command: ReplaceCard, system: str, number: int, now: int) -> Card:
+    kind = _type_of(connection, command)
     command.check_new_card(kind)
     if ac_systems.by_id(connection, system) is None:
         raise SwipegateError(error_pb2.ERROR_REASON_AC_SYSTEM_NOT_FOUND, ac_system_id=system)

@@ -106,13 +106,16 @@ def page(
         query = query.where(card.c.ac_system_id == ac_system_id)
     if user_id is not None:
         query = query.where(user_card.c.user_id == user_id)
-    return [(row[0], _present(row)) for row in connection.execute(query)]
+    return [(row[0], _present(tuple(row))) for row in connection.execute(query)]
 
 
-def type_by_number(connection: Connection, number: int) -> CardType | None:
+def type_by_number(connection: Connection, card_type_number: int) -> CardType | None:
     """The card type of that number."""
-    row = _TYPE.first(connection, {"card_type": number})
-    return None if row is None else CardType(*row[:-1], has_serial_number=bool(row[-1]))
+    row = _TYPE.first(connection, {"card_type": card_type_number})
+    if row is None:
+        return None
+    number, name, largest_number, largest_facility, largest_issue, has_serial_number = row
+    return CardType(number, name, largest_number, largest_facility, largest_issue, bool(has_serial_number))
 
 
 def types(connection: Connection) -> list[CardType]:
@@ -125,5 +128,19 @@ def _card(row: Row | None) -> Card | None:
 
 
 def _present(row: Row) -> Card:
-    _row_id, *identity, status, create_time, user_id, user_card_id = row
-    return Card(*identity, CardStatus(status), create_time, user_id, user_card_id)
+    _row_id, card_id, system, kind, number, external, facility, issue, serial, status, created, *holder = row
+    user_id, user_card_id = holder
+    return Card(
+        card_id,
+        system,
+        kind,
+        number,
+        external,
+        facility,
+        issue,
+        serial,
+        CardStatus(status),
+        created,
+        user_id,
+        user_card_id,
+    )

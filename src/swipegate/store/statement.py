@@ -4,14 +4,14 @@ SQLAlchemy still writes the SQL, once a dialect; its machinery around each execu
 needs for a look-up by key, and a replacement is nothing but such look-ups.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Insert, Select, Update
 from sqlalchemy.engine.interfaces import DBAPICursor
 
-Row = Sequence[Any]
+Row = tuple[Any, ...]
 Arguments = Callable[[Mapping[str, Any]], Any]
 
 
@@ -35,7 +35,7 @@ class Statement:
             row: Row | None = cursor.fetchone()
         return row
 
-    def rows(self, connection: Connection, parameters: Mapping[str, Any]) -> Iterator[Row]:
+    def rows(self, connection: Connection, parameters: Mapping[str, Any]) -> Generator[Row, None, None]:
         """The rows one by one; close it when it is left early."""
         with closing(self._execute(connection, parameters)) as cursor:
             while (row := cursor.fetchone()) is not None:
@@ -56,7 +56,7 @@ class Statement:
         keys = list(parameters) if isinstance(self._clause, Insert) else None
         compiled = self._clause.compile(dialect=dialect, column_keys=keys)
         constants = {name: value for name, value in compiled.params.items() if name not in parameters}
-        order = compiled.positiontup  # type: ignore[attr-defined]
+        order = compiled.positiontup
         if order is None:
             self._compiled[dialect.name] = str(compiled), lambda given: {**constants, **given}
         elif constants:
