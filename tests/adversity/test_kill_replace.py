@@ -35,6 +35,7 @@ from tests.people import People, new_id, taken_apart
 
 HERE = Path(__file__).parent
 KILLS = 4
+SECRET = "disk I/O error on 4929505344987113"
 START_TIMEOUT = 20.0
 """Seconds for a server process to listen."""
 
@@ -123,10 +124,10 @@ async def test_killed_before_each_statement_and_after_the_commit(tmp_path: Path)
 
 
 @contextmanager
-def _interrupted(at: int) -> Iterator[list[str]]:
-    """SQLite itself gives up in the statement of that number, counted from the next BEGIN IMMEDIATE; once."""
+def _opened_to_be_interrupted(path: Path, at: int) -> Iterator[tuple[Database, list[str]]]:
+    """A database in which SQLite itself gives up, once, in the statement of that number, counted from a BEGIN."""
     seen: list[str] = []
-    state = {"armed": True}
+    state = {"armed": False}
 
     def watch(connection: sqlite3.Connection, _record: object) -> None:
         def trace(statement: str) -> None:
@@ -144,7 +145,10 @@ def _interrupted(at: int) -> Iterator[list[str]]:
 
     event.listen(Engine, "connect", watch)
     try:
-        yield seen
+        database = Database(path)
+        database.open()
+        state["armed"] = True
+        yield database, seen
     finally:
         event.remove(Engine, "connect", watch)
 
@@ -156,10 +160,7 @@ async def test_sqlite_gives_up_in_each_statement(tmp_path: Path) -> None:
     while True:
         path = tmp_path / f"{step}.db"
         shutil.copy(origin, path)
-        database = Database(path)
-        database.open()
-        with _interrupted(step) as seen:
-            # the writer's connection is made at its first transaction
+        with _opened_to_be_interrupted(path, step) as (database, seen):
             try:
                 outcomes = await asyncio.gather(
                     _replace(database, second, card, "a"),
@@ -202,7 +203,7 @@ async def test_each_statement_of_a_replacement_fails(
             nonlocal left
             left -= 1
             if left == -1:
-                raise sqlite3.OperationalError("disk I/O error on 4929505344987113")
+                raise sqlite3.OperationalError(SECRET)
             return run(self, connection, parameters)
 
         monkeypatch.setattr(Statement, "_execute", failing)
@@ -217,7 +218,7 @@ async def test_each_statement_of_a_replacement_fails(
         (error,) = outcome
         assert isinstance(error, aio.AioRpcError), "the fault was swallowed"
         assert (error.code(), taken_apart(error).reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
-        assert "4929505344987113" not in str(error) + caplog.text
+        assert SECRET not in str(error) + caplog.text
         assert query(path, tables) == before
     assert step >= 6
     assert isinstance(answer, ReplaceCardIfExistsResponse)

@@ -84,7 +84,7 @@ class Database:
         self._writer = threading.Thread(target=self._write_loop, name="swipegate-write", daemon=True)
         self._accepting = threading.Lock()
         """Held to put a job, and to close: no job comes after the end."""
-        self._closed = False
+        self._opened = self._closed = False
         self.commits = 0
         """Transactions committed so far."""
 
@@ -94,6 +94,8 @@ class Database:
         Raises SchemaVersionError for another version's file, which stays as it is, and DatabaseFileError for a file
         that is no database or cannot be written.
         """
+        if self._opened:
+            raise RuntimeError("a Database opens once")
         try:
             # for the owner alone: the files beside it get the same rights
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -106,6 +108,7 @@ class Database:
             raise DatabaseFileError(f"{self._path}: {error.strerror}") from None
         except DBAPIError as error:
             raise DatabaseFileError(f"{self._path}: {error.orig}") from None
+        self._opened = True
         self._writer.start()
 
     async def write(self, unit: Unit[T]) -> T:

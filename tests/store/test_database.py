@@ -1,0 +1,258 @@
+"""The database on real files: groups, failures, bounds, ends."""
+
+import asyncio
+import contextlib
+import sqlite3
+import stat
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, func, select, text
+
+from swipegate.domain.errors import SwipegateError, name
+from swipegate.domain.user_card import User
+from swipegate.store import database as module
+from swipegate.store import schema, users
+from swipegate.store.database import Database, DatabaseFileError, SchemaVersionError
+from tests.people import new_id
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "swipegate.db"
+
+
+@pytest.fixture
+async def database(path: Path) -> AsyncIterator[Database]:
+    opened = Database(path)
+    opened.open()
+    yield opened
+    await asyncio.to_thread(opened.close)
+    assert [t.name for t in threading.enumerate() if t.name.startswith("swipegate")] == []
+
+
+def _add(user_id: str) -> module.Unit[str]:
+    def unit(connection: Connection) -> str:
+        users.add(connection, User(user_id, "u"))
+        return user_id
+
+    return unit
+
+
+def _count(connection: Connection) -> int:
+    return connection.scalar(select(func.count()).select_from(schema.user)) or 0
+
+
+async def test_many_writes_share_a_commit(database: Database) -> None:
+    await database.write(_add(new_id()))
+    before = database.commits
+    ids = [new_id() for _ in range(300)]
+    assert await asyncio.gather(*(database.write(_add(key)) for key in ids)) == ids
+    assert 300 / module.MAX_GROUP <= database.commits - before < 100
+    assert await database.read(_count) == 301
+
+
+async def test_a_failure_undoes_its_own_work_alone(database: Database) -> None:
+    def fails(connection: Connection) -> None:
+        users.add(connection, User(new_id(), "undone"))
+        raise ValueError("mine")
+
+    twice = new_id()
+    outcomes = await asyncio.gather(
+        database.write(_add(new_id())),
+        database.write(fails),
+        database.write(_add(twice)),
+        database.write(_add(twice)),
+        database.write(_add(new_id())),
+        return_exceptions=True,
+    )
+    kinds = [type(outcome).__name__ for outcome in outcomes]
+    assert kinds == ["str", "ValueError", "str", "IntegrityError", "str"]
+    assert await database.read(_count) == 3
+
+
+async def test_an_answer_is_durable_for_another_connection(database: Database, path: Path) -> None:
+    for _ in range(20):
+        key = await database.write(_add(new_id()))
+        other = sqlite3.connect(path)
+        assert other.execute("SELECT count(*) FROM user_ WHERE user_id = ?", (key,)).fetchone() == (1,)
+        other.close()
+
+
+async def test_the_pragmas_that_durability_and_wiping_need(database: Database) -> None:
+    def unit(connection: Connection) -> list[object]:
+        return [
+            connection.scalar(text(f"PRAGMA {pragma}"))
+            for pragma in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
+        ]
+
+    assert await database.read(unit) == ["wal", 2, 1, 1]
+    assert await database.write(unit) == ["wal", 2, 1, 1]
+
+
+async def test_a_reader_sees_one_snapshot_and_no_work_in_progress(database: Database) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(connection: Connection) -> None:
+        users.add(connection, User(new_id(), "u"))
+        begun.set()
+        assert go_on.wait(10)
+
+    def twice(connection: Connection) -> tuple[int, int]:
+        first = _count(connection)
+        go_on.set()
+        while database.commits == before:
+            pass
+        return first, _count(connection)
+
+    before = database.commits
+    writing = asyncio.create_task(database.write(slow))
+    assert await asyncio.to_thread(begun.wait, 10)
+    assert await database.read(twice) == (0, 0)
+    await writing
+    assert await database.read(_count) == 1
+
+
+async def test_the_queue_is_bounded(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = threading.Event()
+    waiting = [asyncio.create_task(database.write(lambda _: gate.wait(30))) for _ in range(1)]
+    await asyncio.sleep(0.1)
+    waiting += [asyncio.create_task(database.write(_count)) for _ in range(module.MAX_WAITING)]
+    await asyncio.sleep(0)
+    try:
+        with pytest.raises(SwipegateError) as caught:
+            await database.write(_count)
+    finally:
+        gate.set()
+    assert name(caught.value.reason) == "OVERLOADED"
+    assert caught.value.metadata["bound"] == str(module.MAX_WAITING)
+    await asyncio.gather(*waiting)  # what was accepted is done
+
+
+async def test_a_caller_that_gives_up_harms_nobody(database: Database) -> None:
+    gate = threading.Event()
+    first = asyncio.create_task(database.write(lambda _: gate.wait(30)))
+    await asyncio.sleep(0.05)
+    leaving, staying = (asyncio.create_task(database.write(_add(new_id()))) for _ in range(2))
+    await asyncio.sleep(0.05)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    gate.set()
+    await asyncio.gather(first, staying)
+    assert await database.read(_count) == 2  # an accepted write is done though its caller left
+
+
+async def test_close_finishes_what_was_accepted_and_refuses_the_rest(path: Path) -> None:
+    for _ in range(4):
+        database = Database(path)
+        database.open()
+        before = await database.read(_count)
+        accepted = [asyncio.create_task(database.write(_add(new_id()))) for _ in range(50)]
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(asyncio.to_thread(database.close))
+        late: list[asyncio.Task[str]] = []
+        while not closing.done():
+            late.append(asyncio.create_task(database.write(_add(new_id()))))
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):  # nobody waits for ever
+            outcomes = await asyncio.gather(*accepted, *late, return_exceptions=True)
+        assert all(isinstance(outcome, str) for outcome in outcomes[:50])
+        refused = [outcome for outcome in outcomes if not isinstance(outcome, str)]
+        for outcome in refused:
+            assert isinstance(outcome, SwipegateError)
+            assert name(outcome.reason) == "SHUTTING_DOWN"
+        for call in (database.write(_count), database.read(_count)):
+            with pytest.raises(SwipegateError):
+                await call
+        database.close()  # once more does nothing
+        again = sqlite3.connect(path)
+        assert again.execute("SELECT count(*) FROM user_").fetchone()[0] == before + len(outcomes) - len(
+            refused
+        )
+        again.close()
+
+
+def test_a_loop_that_is_gone_does_not_stop_the_writer(path: Path) -> None:
+    database = Database(path)
+    database.open()
+    gate = threading.Event()
+
+    async def leave() -> None:
+        task = asyncio.create_task(database.write(lambda _: gate.wait(30)))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(leave())
+    gate.set()
+    try:
+        assert asyncio.run(database.write(_count)) == 0
+    finally:
+        database.close()
+
+
+async def test_the_write_ahead_log_does_not_grow_for_ever(database: Database, path: Path) -> None:
+    for _ in range(60):
+        await asyncio.gather(*(database.write(_add(new_id())) for _ in range(128)))
+        await database.read(_count)
+    log = path.with_name("swipegate.db-wal")
+    assert log.stat().st_size < 6_000_000  # SQLite moves it into the file at 1000 pages of 4096 bytes
+
+
+def test_the_files_are_for_their_owner_alone(path: Path) -> None:
+    database = Database(path)
+    database.open()
+    asyncio.run(database.write(_add(new_id())))
+    files = list(path.parent.glob("swipegate.db*"))
+    assert len(files) == 3
+    for file in files:
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    database.close()
+
+
+def test_a_file_of_another_schema_stays_as_it_is(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE schema_version (version INTEGER PRIMARY KEY)")
+    connection.execute("INSERT INTO schema_version VALUES (7)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(SchemaVersionError, match=r"swipegate\.db: .* version 7, this Swipegate needs 1"):
+        Database(path).open()
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall() == [
+        ("schema_version",)
+    ]
+    connection.close()
+
+
+def test_a_file_that_is_no_database(path: Path) -> None:
+    path.write_bytes(b"no database at all" * 100)
+    with pytest.raises(DatabaseFileError, match=r"swipegate\.db: file is not a database"):
+        Database(path).open()
+    assert path.read_bytes().startswith(b"no database")
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseFileError, match="No such file"):
+        Database(tmp_path / "nowhere" / "swipegate.db").open()
+
+
+def test_a_database_opens_once_and_its_file_many_times(path: Path) -> None:
+    database = Database(path)
+    database.open()
+    asyncio.run(database.write(_add(new_id())))
+    with pytest.raises(RuntimeError, match="opens once"):
+        database.open()
+    database.close()
+    again = Database(path)
+    again.open()
+    assert asyncio.run(again.read(_count)) == 1
+    again.close()
+
+
+def test_close_before_open(path: Path) -> None:
+    Database(path).close()
