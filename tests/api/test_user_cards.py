@@ -532,3 +532,20 @@ async def test_a_body_that_is_no_message(
     refusal = await refused(call(b"\xff" + PIN.encode(), **client.options))
     assert (refusal.code, refusal.reason) == (STATUS.INVALID_ARGUMENT, "INVALID_FIELD")
     assert PIN not in caplog.text + refusal.message
+
+
+async def test_a_deadline_that_passes_leaves_a_call_to_repeat(people: People, settings: Settings) -> None:
+    first, second = await people.user(), await people.user()
+    card = await people.card(first)
+    request = ReplaceCardIfExistsRequest(user_id=second, card_id=card.card_id, request_id="late")
+    other = sqlite3.connect(settings.data_dir / "swipegate.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # the writer has to wait
+    options = people.client.options | {"timeout": 0.3}
+    with pytest.raises(aio.AioRpcError) as caught:
+        await people.client.user_cards.ReplaceCardIfExists(request, **options)
+    assert caught.value.code() is STATUS.DEADLINE_EXCEEDED
+    other.execute("ROLLBACK")
+    other.close()
+    again = await people.client.user_cards.ReplaceCardIfExists(request, **people.client.options)
+    assert (again.previous_user_id, again.current_user_id) == (first, second)
+    assert len(rows(settings, "SELECT 1 FROM user_card")) == 2
