@@ -81,7 +81,7 @@ class Database:
         self._local = threading.local()
         self._read_connections: list[Connection] = []
         self._jobs: queue.Queue[_Job | None] = queue.Queue(MAX_WAITING)
-        self._writer = threading.Thread(target=self._write_loop, name="swipegate-write", daemon=True)
+        self._writer: threading.Thread | None = None
         self._accepting = threading.Lock()
         """Held to put a job, and to close: no job comes after the end."""
         self._opened = self._closed = False
@@ -99,16 +99,21 @@ class Database:
         try:
             # for the owner alone: the files beside it get the same rights
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-            with (
-                self._engine.connect().execution_options(swipegate_writer=True) as connection,
-                connection.begin(),
-            ):
-                _create_or_check_schema(connection, self._path)
+            # made here, not in the writer's thread, where nobody would see it fail
+            connection = self._engine.connect().execution_options(swipegate_writer=True)
+            with contextlib.ExitStack() as on_failure:
+                on_failure.callback(connection.close)
+                with connection.begin():
+                    _create_or_check_schema(connection, self._path)
+                on_failure.pop_all()
         except OSError as error:
             raise DatabaseFileError(f"{self._path}: {error.strerror}") from None
         except DBAPIError as error:
             raise DatabaseFileError(f"{self._path}: {error.orig}") from None
         self._opened = True
+        self._writer = threading.Thread(
+            target=self._write_loop, args=(connection,), name="swipegate-write", daemon=True
+        )
         self._writer.start()
 
     async def write(self, unit: Unit[T]) -> T:
@@ -144,7 +149,7 @@ class Database:
             if self._closed:
                 return
             self._closed = True
-        if self._writer.is_alive():
+        if self._writer is not None:
             self._jobs.put(None)
             self._writer.join()
         self._readers.shutdown()
@@ -160,9 +165,8 @@ class Database:
         with connection.begin():
             return unit(connection)
 
-    def _write_loop(self) -> None:
-        with self._engine.connect() as connection:
-            connection = connection.execution_options(swipegate_writer=True)
+    def _write_loop(self, connection: Connection) -> None:
+        with connection:
             running = True
             while running:
                 first = self._jobs.get()
@@ -186,7 +190,10 @@ class Database:
                 for job in group:
                     job.outcome = _run_in_savepoint(connection, job.unit)
             self.commits += 1
-        except Exception as error:  # the commit itself failed: nobody's work is durable
+        except Exception as error:  # the begin or the commit failed: nobody's work is durable
+            with contextlib.suppress(Exception):
+                # a BEGIN that failed after it took effect would be in the way of every later one
+                connection.connection.rollback()
             for job in group:
                 job.outcome = (None, error)
         by_loop: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
