@@ -69,6 +69,8 @@ def extensions() -> list[Extension]:
     from Cython.Build import cythonize
 
     flags = [] if sys.platform == "win32" else ["-O3", "-Wall", "-Wextra", "-Wno-unused-parameter"]
+    if flags and not DEBUG:
+        flags.append("-g0")  # debug information is nine tenths of a module
     modules = [
         Extension(f"swipegate.core.{path.stem}", [str(path.relative_to(ROOT))], extra_compile_args=flags)
         for path in sorted((ROOT / "ext").glob("*.pyx"))

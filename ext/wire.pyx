@@ -41,8 +41,8 @@ cdef enum:
     SCRATCH = MAX_TRACKS * MAX_TEXT * COPIES + MAX_RECORDS * TRACK_OVERHEAD + NUMBER_SIZE + 32
     TRACK2_CHARACTERS = 40            # sentinels and LRC included (ISO/IEC 7811-2)
 
-# A signal is read in several ways, each a chance to be wrong: in a swipe less regular than this (root mean square
-# deviation of its cells, share of a cell) no character is repaired.
+# A signal is read in several ways, each a chance to be wrong: in a swipe less regular than this (root mean
+# square deviation of its cells, share of a cell) no character is repaired.
 cdef float REPAIR_JITTER = 0.08
 
 cdef enum Failure:
@@ -168,8 +168,8 @@ cdef Failure _skip(Cursor *cursor, uint32_t field, int kind, int depth) noexcept
             return MALFORMED
 
 
-cdef Failure _read_bit_string(Cursor *cursor, RawTrack *raw) noexcept nogil:
-    """Merge a BitString."""
+cdef Failure _read_data_and_number(Cursor *cursor, RawTrack *raw, uint32_t *number) noexcept nogil:
+    """Merge a BitString or a SampledSignal: field 1 is data, field 2 a number that belongs to it."""
     cdef Cursor inner
     cdef uint64_t value
     cdef uint32_t field
@@ -185,30 +185,7 @@ cdef Failure _read_bit_string(Cursor *cursor, RawTrack *raw) noexcept nogil:
         elif field == 2 and kind == 0:
             if _varint(cursor, 10, &value) != FINE:
                 return MALFORMED
-            raw.bit_count = <uint32_t>value
-        elif _skip(cursor, field, kind, 0) != FINE:
-            return MALFORMED
-    return FINE
-
-
-cdef Failure _read_samples(Cursor *cursor, RawTrack *raw) noexcept nogil:
-    """Merge a SampledSignal."""
-    cdef Cursor inner
-    cdef uint64_t value
-    cdef uint32_t field
-    cdef int kind
-    while cursor.place < cursor.end:
-        if _key(cursor, &field, &kind) != FINE:
-            return MALFORMED
-        if field == 1 and kind == 2:
-            if _message(cursor, &inner) != FINE:
-                return MALFORMED
-            raw.data = inner.place
-            raw.size = inner.end - inner.place
-        elif field == 2 and kind == 0:
-            if _varint(cursor, 10, &value) != FINE:
-                return MALFORMED
-            raw.sample_rate = <uint32_t>value
+            number[0] = <uint32_t>value
         elif _skip(cursor, field, kind, 0) != FINE:
             return MALFORMED
     return FINE
@@ -284,9 +261,9 @@ cdef Failure _read_raw_track(Cursor *cursor, RawTrack *raw, Batch *work) noexcep
                 raw.data = inner.place
                 raw.size = inner.end - inner.place
             elif field == FORM_BITS:
-                failure = _read_bit_string(&inner, raw)
+                failure = _read_data_and_number(&inner, raw, &raw.bit_count)
             elif field == FORM_SAMPLES:
-                failure = _read_samples(&inner, raw)
+                failure = _read_data_and_number(&inner, raw, &raw.sample_rate)
             else:
                 failure = _read_intervals(&inner, raw, work)
         else:

@@ -2,15 +2,13 @@
 
 import asyncio
 import json
-import os
 import random
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +17,17 @@ import pytest
 from grpc import aio
 from sqlalchemy import Connection, Engine, event
 
-from swipegate.api.server import tokens_of
 from swipegate.domain.user_card import AcSystem, Card, ReplaceCard, User
 from swipegate.service import clock
 from swipegate.service.sealing import Sealer
 from swipegate.service.user_cards import UserCards
-from swipegate.settings import Settings, load
+from swipegate.settings import Settings
 from swipegate.store import ac_systems, cards, users
 from swipegate.store.database import Database
 from swipegate.store.statement import Statement
 from swipegate.v1.user_card_pb2 import ReplaceCardIfExistsRequest, ReplaceCardIfExistsResponse
 from tests.adversity.replace_and_die import KEY, SUBJECT
+from tests.adversity.serving import ServeProcess
 from tests.conftest import Client
 from tests.people import People, new_id, taken_apart
 
@@ -231,31 +229,9 @@ async def test_each_statement_of_a_replacement_fails(
     assert_whole(path)
 
 
-@asynccontextmanager
-async def _server_process(settings: Settings) -> AsyncIterator[tuple[subprocess.Popen[str], int]]:
-    environment = {
-        **os.environ,
-        "SWIPEGATE_DATA_DIR": str(settings.data_dir),
-        "SWIPEGATE_LISTEN": "127.0.0.1:0",
-        "SWIPEGATE_PC_NAME": "test-pc",
-    }
-    with subprocess.Popen(  # noqa: ASYNC220 - starting it takes no time
-        [sys.executable, str(HERE / "run_server.py")], env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            async with asyncio.timeout(START_TIMEOUT):
-                line = await asyncio.to_thread(process.stdout.readline)
-            yield process, json.loads(line)["port"]
-        finally:
-            process.kill()
-
-
 @pytest.mark.slow
 async def test_a_server_killed_at_random_moments(tmp_path: Path) -> None:
-    settings = load(data_dir=tmp_path / "data", pc_name="test-pc")
-    token = tokens_of(settings).mint("tester", "tests", [], 600)
-    metadata = (("authorization", f"Bearer {token}"),)
+    serving = ServeProcess(tmp_path / "data")
     choice = random.Random(20260101)
     known_users: list[str] = []
     known_cards: list[str] = []
@@ -280,11 +256,9 @@ async def test_a_server_killed_at_random_moments(tmp_path: Path) -> None:
                 return
 
     for _ in range(KILLS):
-        async with (
-            _server_process(settings) as (process, port),
-            aio.insecure_channel(f"127.0.0.1:{port}") as channel,
-        ):
-            client = Client(channel, metadata)
+        await asyncio.to_thread(serving.start)
+        async with aio.insecure_channel(f"127.0.0.1:{serving.port}") as channel:
+            client = Client(channel, serving.metadata())
             people = People(client)
             if not known_users:
                 known_users = [await people.user() for _ in range(5)]
@@ -296,10 +270,9 @@ async def test_a_server_killed_at_random_moments(tmp_path: Path) -> None:
             unanswered.clear()
             callers = [asyncio.create_task(keep_replacing(client)) for _ in range(16)]
             await asyncio.sleep(choice.uniform(0.02, 0.4))
-            process.send_signal(signal.SIGKILL)
+            await asyncio.to_thread(serving.kill)
             await asyncio.gather(*callers)
-            assert await asyncio.to_thread(process.wait, 10) == -signal.SIGKILL
-        path = settings.data_dir / "swipegate.db"
+        path = serving.data_dir / "swipegate.db"
         assert_whole(path)
         stored = {row[0] for row in query(path, "SELECT request_id FROM idempotency")}
         assert set(answered) <= stored, "what was answered is durable"
