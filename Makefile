@@ -4,7 +4,7 @@ BIN := .venv/bin
 # What the installed package is built from: a change here means install again.
 BUILT_FROM := pyproject.toml setup.py $(wildcard ext/*) $(wildcard protos/swipegate/v1/*) $(wildcard src/swipegate/core/*.pxd)
 
-.PHONY: demo serve test lint clean
+.PHONY: demo serve test test-floors lint clean
 
 demo: .venv/installed
 	$(BIN)/swipegate demo
@@ -14,6 +14,13 @@ serve: .venv/installed
 
 test: .venv/installed-test
 	$(BIN)/pytest
+
+# The oldest versions that pyproject.toml allows, on what speaks to other libraries.
+test-floors: .venv/installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/floors
+	$(BIN)/uv pip install --quiet --python .venv/floors/bin/python --resolution lowest-direct --group test --editable .
+	.venv/floors/bin/pytest -m "not slow" tests/api tests/cli tests/domain tests/service tests/store tests/devices
 
 lint: .venv/installed-lint
 	$(BIN)/ruff check .

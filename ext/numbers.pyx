@@ -4,7 +4,7 @@ import re
 
 from libc.stdint cimport uint8_t, uint16_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memchr, memcmp, memcpy
 
 from swipegate.core cimport codes
 from swipegate.core.tracks cimport MAX_LINE_TRACKS, MAX_TEXT, TrackRecord, luhn_agrees, split_line
@@ -22,22 +22,19 @@ FORMAT_NAME = re.compile(r"[a-z0-9_.-]{1,64}")
 
 cdef bint _field(const TrackRecord *record, int field, Py_ssize_t *start, Py_ssize_t *end) noexcept nogil:
     """Bounds of a field between separators, the first being 1; 0 for all data."""
-    cdef Py_ssize_t place = record.data.start
-    cdef Py_ssize_t limit = record.data.start + record.data.length
+    cdef const uint8_t *place = record.text + record.data.start
+    cdef const uint8_t *limit = place + record.data.length
+    cdef const uint8_t *separator = limit
     cdef int left = field
-    start[0] = place
-    end[0] = limit
-    if field == 0:
-        return True
-    while place < limit:
-        if record.text[place] == record.separator:
-            left -= 1
-            if left == 0:
-                end[0] = place
-                return True
-            start[0] = place + 1
-        place += 1
-    return left == 1
+    if left:
+        separator = <const uint8_t *>memchr(place, record.separator, limit - place)
+    while left > 1 and separator != NULL:
+        place = separator + 1
+        separator = <const uint8_t *>memchr(place, record.separator, limit - place)
+        left -= 1
+    start[0] = place - record.text
+    end[0] = (limit if separator == NULL else separator) - record.text
+    return left <= 1
 
 
 cdef bint _part(
@@ -56,6 +53,20 @@ cdef bint _part(
     return end[0] > start[0]
 
 
+cdef inline bint _plain_digits(
+    const uint8_t *text, Py_ssize_t length, const Part *part, Digits *digits
+) noexcept nogil:
+    cdef Py_ssize_t place
+    if length > MAX_NUMBER or length < max(part.min_length, 1) or 0 < part.max_length < length:
+        return False
+    for place in range(length):
+        if not 0x30 <= text[place] <= 0x39:
+            return False
+    memcpy(digits.text, text, length)
+    digits.length = <uint8_t>length
+    return True
+
+
 cdef bint _digits(const TrackRecord *record, const Part *part, Digits *digits) noexcept nogil:
     """Copy a part; False when it is not there, out of its bounds or no number."""
     cdef Py_ssize_t start, end, place
@@ -65,9 +76,11 @@ cdef bint _digits(const TrackRecord *record, const Part *part, Digits *digits) n
     digits.length = 0
     if not _part(record, part, &start, &end):
         return False
+    if not skip_blanks:
+        return _plain_digits(record.text + start, end - start, part, digits)
     for place in range(start, end):
         byte = record.text[place]
-        if skip_blanks and byte == c" ":
+        if byte == c" ":
             continue
         if digits.length == MAX_NUMBER or not 0x30 <= byte <= 0x39:
             return False

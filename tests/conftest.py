@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from grpc import aio
 
@@ -25,6 +26,10 @@ from swipegate.v1 import (
 
 if TYPE_CHECKING:
     from tests.people import People
+
+# how long an example takes says something about the machine, not about the code
+hypothesis.settings.register_profile("swipegate", deadline=None)
+hypothesis.settings.load_profile("swipegate")
 
 ROOT = Path(__file__).parent.parent
 CALL_TIMEOUT = 30.0
