@@ -388,3 +388,36 @@ async def test_unknown_ids_are_not_found(client: Client) -> None:
     odd = pb.CardRequest(card_request_id="no uuid")
     info = await refused(get(client, odd), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
     assert info.metadata["field"] == "card_request_id"
+
+
+async def test_watch_ends_with_shutting_down_and_goes_on_at_the_next_server(
+    settings: Settings, reader: Msr605Simulator, bearer: Any
+) -> None:
+    running = Server(settings)
+    await running.start()
+    async with aio.insecure_channel(f"127.0.0.1:{running.port}") as channel:
+        client = Client(channel, bearer())
+        request = await create(client, await register(client, reader))
+        await until(client, request, S.STATE_WAITING_FOR_CARD)
+        events = watch(client, request)
+        last = (await events.read()).card_request.sequence
+        started = asyncio.get_running_loop().time()
+        stopping = asyncio.create_task(running.stop())
+        with pytest.raises(aio.AioRpcError) as caught:
+            while True:
+                assert (await events.read()) is not aio.EOF
+        assert (caught.value.code(), refusal(caught.value).reason) == (
+            grpc.StatusCode.UNAVAILABLE,
+            "SHUTTING_DOWN",
+        )
+        await stopping
+        assert asyncio.get_running_loop().time() - started < 5
+    running = Server(settings)
+    await running.start()
+    try:
+        async with aio.insecure_channel(f"127.0.0.1:{running.port}") as channel:
+            client = Client(channel, bearer())
+            following = (await watch(client, request, after=last).read()).card_request
+            assert following.state == S.STATE_NEEDS_ACTION
+    finally:
+        await running.stop()

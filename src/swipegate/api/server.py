@@ -97,6 +97,7 @@ class Server:
         self._exit = contextlib.AsyncExitStack()
         self._grpc: aio.Server | None = None
         self._health = HealthServicer()
+        self._bell = Bell()
         self.port = 0
         """The port it listens on."""
 
@@ -115,6 +116,7 @@ class Server:
         server, self._grpc = self._grpc, None
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self._settings.drain_delay)
+        self._bell.close()
         await server.stop(self._settings.shutdown_grace)
         await self._exit.aclose()
 
@@ -126,7 +128,7 @@ class Server:
         database = Database(settings.data_dir / DATABASE)
         database.open()
         self._exit.push_async_callback(asyncio.to_thread, database.close)
-        bell = Bell()
+        bell = self._bell
         formats = CardFormats(database)
         devices = Devices(database, bell, clock.now, settings.pc_name)
         requests = CardRequests(database, sealer, bell, clock.now, settings.track_data_time_to_live)

@@ -1,8 +1,9 @@
 """The host in the server's own process."""
 
 import asyncio
-import logging
 
+from swipegate.domain.device import Device
+from swipegate.host.faults import log_fault
 from swipegate.host.worker import DeviceWorker
 from swipegate.service.bell import Bell
 from swipegate.service.card_formats import CardFormats
@@ -14,8 +15,6 @@ POLL = 5.0
 """Seconds after which new devices are looked for though no bell rang."""
 RESTART_DELAY = 1.0
 """Seconds before a worker that failed is started again."""
-
-log = logging.getLogger(__name__)
 
 
 class LocalHost:
@@ -59,18 +58,20 @@ class LocalHost:
     async def _supervise(self) -> None:
         with self._bell.listen(("devices", self._pc_name)) as listener:
             while True:
-                for device in await self._devices.of_pc(self._pc_name):
-                    if device.device_id not in self._workers:
-                        worker = DeviceWorker(
-                            device, self._epoch, self._requests, self._formats, self._bell, self._clock
-                        )
-                        self._workers[device.device_id] = asyncio.create_task(self._keep_running(worker))
+                try:
+                    for device in await self._devices.of_pc(self._pc_name):
+                        if device.device_id not in self._workers:
+                            worker = asyncio.create_task(self._keep_running(device))
+                            self._workers[device.device_id] = worker
+                except Exception as error:  # a look that failed must not be the last
+                    log_fault("a look for new devices failed", error)
                 await listener.wait(POLL)
 
-    async def _keep_running(self, worker: DeviceWorker) -> None:
+    async def _keep_running(self, device: Device) -> None:
         while True:
+            worker = DeviceWorker(device, self._epoch, self._requests, self._formats, self._bell, self._clock)
             try:
                 await worker.run()
-            except Exception:  # a fault of ours must not take a device out of service
-                log.exception("a device worker failed and is started again")
+            except Exception as error:  # a fault of ours must not take a device out of service
+                log_fault(f"the worker of device {device.device_id} failed and is started again", error)
                 await asyncio.sleep(RESTART_DELAY)

@@ -14,12 +14,27 @@ _REASONS = {
     if number and name.replace("TRACK_ERROR", "ERROR_REASON") in ErrorReason.keys()  # noqa: SIM118
 }
 """Media errors have the same names in a track and in a request."""
+MAX_DEVICE_CODE = 64
+"""Characters of a device's own code."""
+UNPROVEN = frozenset(
+    {
+        error_pb2.ERROR_REASON_LINK_LOST,
+        error_pb2.ERROR_REASON_ACK_TIMEOUT,
+        error_pb2.ERROR_REASON_NAK_EXHAUSTED,
+        error_pb2.ERROR_REASON_BAD_CHECK,
+        error_pb2.ERROR_REASON_RESPONSE_TIMEOUT,
+        error_pb2.ERROR_REASON_DESYNC,
+        error_pb2.ERROR_REASON_POWER_DOWN,
+        error_pb2.ERROR_REASON_INTERNAL,
+    }
+)
+"""Failures after which nobody knows what the device does."""
 
 
 def failure_of_error(error: DeviceError | TimeoutError) -> Failure:
     """The failure that a device's error, or its silence, stands for."""
     if isinstance(error, DeviceError):
-        return Failure(ErrorReason.Value(f"ERROR_REASON_{error.reason}"), error.device_code[:64])
+        return Failure(ErrorReason.Value(f"ERROR_REASON_{error.reason}"), error.device_code[:MAX_DEVICE_CODE])
     return Failure(error_pb2.ERROR_REASON_RESPONSE_TIMEOUT)
 
 
@@ -41,6 +56,7 @@ def decoded_swipe(result: ReadResult, formats: core.FormatSet) -> DecodedSwipe:
 
 def failure_of_swipe(swipe: DecodedSwipe, device_code: str) -> Failure:
     """Why no card number came of a swipe: the first error of the track that holds most, else no format matches."""
+    device_code = device_code[:MAX_DEVICE_CODE]
     tracks = sorted(swipe.tracks, key=lambda track: len(track.text), reverse=True)
     if not tracks:
         return Failure(error_pb2.ERROR_REASON_NO_ENCODING, device_code)

@@ -34,6 +34,13 @@ class Bell:
     def __init__(self) -> None:
         self._listeners: dict[Hashable, set[Listener]] = {}
         self.count = 0
+        self.closed = False
+        """Whether the server shuts down: those who wait for callers should end."""
+
+    def close(self) -> None:
+        """Have everybody look, and see that the server shuts down."""
+        self.closed = True
+        self.ring_all()
 
     def ring(self, *keys: Hashable) -> None:
         """Wake whoever listens to one of the keys."""

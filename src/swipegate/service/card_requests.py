@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from swipegate.domain.authority import READ_TRACK_DATA, Principal
 from swipegate.domain.card_request import (
     DEFAULT_TIME_TO_LIVE,
+    FOLLOWS,
     MAX_MESSAGE_BYTES,
     MAX_QUEUED_PER_DEVICE,
     MAX_TIME_TO_LIVE,
@@ -171,6 +172,8 @@ class CardRequests:
                     after, request = snapshot.sequence, snapshot
                 if not request.live and after >= request.sequence:
                     return
+                if self._bell.closed:
+                    raise SwipegateError(error_pb2.ERROR_REASON_SHUTTING_DOWN)
                 await listener.wait(WATCH_POLL)
 
     async def _events(self, key: str, after: int) -> list[CardRequest]:
@@ -240,6 +243,23 @@ class CardRequests:
 
         return await self._database.write(unit)
 
+    async def release(self, claimed: CardRequest) -> None:
+        """Give back a request that was claimed and not begun, to the place in the queue that it had."""
+
+        def unit(connection: Connection) -> CardRequest | None:
+            request = _demand(connection, claimed.card_request_id)
+            if (request.attempt, request.epoch) != (claimed.attempt, claimed.epoch):
+                return None
+            if request.state is State.CANCELLING:
+                return card_requests.change(connection, request, State.CANCELLED, self._clock())
+            if request.state is State.QUEUED:
+                card_requests.release(connection, request)
+            return request
+
+        released = await self._database.write(unit)
+        if released is not None:
+            self._ring(released)
+
     async def report(
         self,
         claimed: CardRequest,
@@ -247,12 +267,13 @@ class CardRequests:
         *,
         failure: Failure | None = None,
         swipe: DecodedSwipe | None = None,
+        at_rest: bool = True,
     ) -> CardRequest | None:
         """Apply a device's answer to the request as it was claimed.
 
-        None, and nothing changed, when the answer is for another attempt or epoch, or comes after the end. While
-        the request is being cancelled, progress is ignored, and the end of the device's work is the confirmation,
-        unless it failed in a way that proves nothing.
+        None, and nothing changed, when the answer is for another attempt or epoch, comes after the end, or tells
+        of progress that is past. While the request is being cancelled, progress is ignored, and the end of the
+        device's work is the confirmation; where the device is not known to be `at_rest`, it is a failure.
         """
 
         def unit(connection: Connection) -> CardRequest | None:
@@ -265,8 +286,13 @@ class CardRequests:
                 return None
             if state is request.state or (request.state is State.CANCELLING and state in _PROGRESS):
                 return request
-            if request.state is State.CANCELLING and state is not State.FAILED:
-                return card_requests.change(connection, request, State.CANCELLED, self._clock())
+            if request.state is State.CANCELLING and state is not State.UNKNOWN:
+                end = State.CANCELLED if at_rest else State.FAILED
+                unconfirmed = None if at_rest else failure
+                return card_requests.change(connection, request, end, self._clock(), failure=unconfirmed)
+            if state not in FOLLOWS[request.state]:  # a repeat of what was said, or after a person decided
+                self.stale_reports += 1
+                return None
             if swipe is not None:
                 return self._succeed(connection, request, swipe)
             return card_requests.change(connection, request, state, self._clock(), failure=failure)

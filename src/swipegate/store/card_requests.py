@@ -92,6 +92,12 @@ def claim_next(connection: Connection, device_id: int, epoch: int) -> CardReques
     return replace(waiting, epoch=epoch)
 
 
+def release(connection: Connection, request: CardRequest) -> None:
+    """Undo the claim of a request that is still queued; no caller can see the difference."""
+    given_back = update(card_request).where(_C.card_request_id == request.card_request_id)
+    connection.execute(given_back.values(active=False, epoch=None))
+
+
 def change(
     connection: Connection,
     request: CardRequest,
