@@ -400,12 +400,12 @@ async def test_watch_ends_with_shutting_down_and_goes_on_at_the_next_server(
         request = await create(client, await register(client, reader))
         await until(client, request, S.STATE_WAITING_FOR_CARD)
         events = watch(client, request)
-        last = (await events.read()).card_request.sequence
+        last = (await anext(aiter(events))).card_request.sequence
         started = asyncio.get_running_loop().time()
         stopping = asyncio.create_task(running.stop())
         with pytest.raises(aio.AioRpcError) as caught:
-            while True:
-                assert (await events.read()) is not aio.EOF
+            async for _ in events:
+                pass
         assert (caught.value.code(), refusal(caught.value).reason) == (
             grpc.StatusCode.UNAVAILABLE,
             "SHUTTING_DOWN",

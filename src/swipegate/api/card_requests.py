@@ -14,6 +14,8 @@ from swipegate.v1 import card_request_pb2 as pb
 from swipegate.v1 import card_request_pb2_grpc, error_pb2
 
 _STATE_OF = {pb.CardRequest.State.Value(f"STATE_{state}"): state for state in State}
+NANOSECONDS = 1_000_000_000
+"""In a second."""
 _MAX_STATES = 32
 """That a list may be filtered by."""
 
@@ -32,7 +34,10 @@ class CardRequestServicer(card_request_pb2_grpc.CardRequestServiceServicer):
             raise invalid("action", "must be CARD_REQUEST_ACTION_BEGINREADCARD")
         seconds = None
         if request.HasField("time_to_live"):
-            seconds = request.time_to_live.seconds + request.time_to_live.nanos / 1e9
+            given = request.time_to_live
+            if not 0 <= given.nanos < NANOSECONDS:  # a Duration of 1 s or more has no negative part
+                raise invalid("time_to_live", f"must have 0 to {NANOSECONDS - 1} nanos")
+            seconds = given.seconds + given.nanos / NANOSECONDS
         new = NewCardRequest(
             device_id=request.id,
             message=request.message,
@@ -106,7 +111,7 @@ def message_of(request: CardRequest) -> pb.CardRequest:
         action=pb.CARD_REQUEST_ACTION_BEGINREADCARD,
         state=f"STATE_{request.state}",
         attempt=request.attempt,
-        failure=_failure(request.failure) if request.failure else None,
+        failure=_failure(request.failure, request.state) if request.failure else None,
         sequence=request.sequence,
         create_time=timestamp(request.create_time),
         update_time=timestamp(request.update_time),
@@ -116,11 +121,14 @@ def message_of(request: CardRequest) -> pb.CardRequest:
     )
 
 
-def _failure(failure: Failure) -> pb.CardRequestFailure:
+def _failure(failure: Failure, state: State) -> pb.CardRequestFailure:
+    actions = (
+        failure.allowed_actions if state is State.NEEDS_ACTION else ()
+    )  # what has ended leaves no choice
     return pb.CardRequestFailure(
         reason=error_pb2.ErrorReason.Name(failure.reason),
         severity=failure.severity,
-        allowed_actions=[f"CARD_REQUEST_USER_ACTION_{action}" for action in failure.allowed_actions],
+        allowed_actions=[f"CARD_REQUEST_USER_ACTION_{action}" for action in actions],
         retriable=failure.retriable,
         device_code=failure.device_code,
         exception=failure.exception,

@@ -133,6 +133,10 @@ class Server:
         devices = Devices(database, bell, clock.now, settings.pc_name)
         requests = CardRequests(database, sealer, bell, clock.now, settings.track_data_time_to_live)
 
+        server = self._grpc_server(tokens_of(settings))
+        self.port = self._bind(
+            server
+        )  # before a device is touched: a port that is taken must cost no request
         host = LocalHost(settings.pc_name, devices, requests, formats, bell, clock.now)
         await host.start()
         self._exit.push_async_callback(host.stop)
@@ -140,8 +144,7 @@ class Server:
         housekeeping.start()
         self._exit.push_async_callback(housekeeping.stop)
 
-        server = self._grpc_server(tokens_of(settings))
-        tracks_api.add_to_server(tracks_api.TrackServicer(Tracks(formats)), server)
+        tracks_api.add_to_server(tracks_api.TrackServicer(Tracks(formats), bell), server)
         card_request_pb2_grpc.add_CardRequestServiceServicer_to_server(CardRequestServicer(requests), server)
         device_pb2_grpc.add_DeviceServiceServicer_to_server(DeviceServicer(devices), server)
         card_format_pb2_grpc.add_CardFormatServiceServicer_to_server(CardFormatServicer(formats), server)
@@ -158,7 +161,6 @@ class Server:
             [*names, "grpc.health.v1.Health", reflection.SERVICE_NAME], server
         )
 
-        self.port = self._bind(server)
         await server.start()
         self._grpc = server
         for name in ("", *names):

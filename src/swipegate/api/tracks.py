@@ -1,5 +1,6 @@
 """TrackService. `DecodeSwipes` takes and gives raw bytes: the core walks them, no message object is made."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,10 +9,11 @@ from google.protobuf.message import DecodeError
 from grpc import aio
 
 from swipegate import core
-from swipegate.domain.errors import invalid
+from swipegate.domain.errors import SwipegateError, invalid
+from swipegate.service.bell import Bell
 from swipegate.service.tracks import Tracks
+from swipegate.v1 import error_pb2, track_pb2_grpc
 from swipegate.v1 import track_pb2 as pb
-from swipegate.v1 import track_pb2_grpc
 
 _SERVICE = "swipegate.v1.TrackService"
 
@@ -19,8 +21,9 @@ _SERVICE = "swipegate.v1.TrackService"
 class TrackServicer(track_pb2_grpc.TrackServiceServicer):
     """Decoding of swipes."""
 
-    def __init__(self, tracks: Tracks) -> None:
+    def __init__(self, tracks: Tracks, bell: Bell) -> None:
         self._tracks = tracks
+        self._bell = bell
 
     async def DecodeSwipe(
         self, request: pb.DecodeSwipeRequest, _context: aio.ServicerContext[Any, Any]
@@ -34,13 +37,34 @@ class TrackServicer(track_pb2_grpc.TrackServiceServicer):
     ) -> AsyncIterator[bytes]:
         """Decode batches: serialized DecodeSwipesRequest in, serialized DecodeSwipesResponse out."""
         formats: core.FormatSet | None = None
-        async for request in requests:
+        async for request in _until_closed(requests, self._bell):
             if formats is None:
                 config = _config(request) or pb.DecodeSwipesConfig()
                 formats = await self._tracks.formats(config.card_formats, "config.card_formats")
             elif _config(request) is not None:
                 raise invalid("config", "belongs in the first message of a stream")
             yield self._tracks.decode_batch(request, formats)
+
+
+async def _until_closed(requests: AsyncIterator[bytes], bell: Bell) -> AsyncIterator[bytes]:
+    """The requests of a stream; raises SHUTTING_DOWN between two of them."""
+    closing = asyncio.create_task(bell.until_closed())
+    following: asyncio.Future[bytes] | None = None
+    try:
+        while True:
+            following = asyncio.ensure_future(anext(requests))
+            await asyncio.wait((following, closing), return_when=asyncio.FIRST_COMPLETED)
+            if closing.done():
+                raise SwipegateError(error_pb2.ERROR_REASON_SHUTTING_DOWN)
+            try:
+                yield following.result()
+            except StopAsyncIteration:
+                return
+    finally:
+        closing.cancel()
+        if following is not None:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
 
 
 def _config(request: bytes) -> pb.DecodeSwipesConfig | None:

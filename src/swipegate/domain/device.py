@@ -13,8 +13,6 @@ MAX_PORT = 1024
 MAX_SETTINGS = 32
 MAX_SETTING = 256
 """Characters of a key or a value."""
-MAX_CARD_FORMATS = 32
-"""Enabled for one device."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class LocalHost:
 
     async def start(self) -> None:
         """Attach in a new epoch and begin to serve."""
-        self._epoch = await self._devices.attach(self._pc_name)
+        self._epoch = await self._devices.take_over(self._pc_name)
         self._supervisor = asyncio.create_task(self._supervise())
 
     async def stop(self) -> None:

@@ -34,13 +34,21 @@ class Bell:
     def __init__(self) -> None:
         self._listeners: dict[Hashable, set[Listener]] = {}
         self.count = 0
-        self.closed = False
-        """Whether the server shuts down: those who wait for callers should end."""
+        self._closing = asyncio.Event()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server shuts down: what waits for or serves a stream should end."""
+        return self._closing.is_set()
 
     def close(self) -> None:
         """Have everybody look, and see that the server shuts down."""
-        self.closed = True
+        self._closing.set()
         self.ring_all()
+
+    async def until_closed(self) -> None:
+        """Return when the server shuts down."""
+        await self._closing.wait()
 
     def ring(self, *keys: Hashable) -> None:
         """Wake whoever listens to one of the keys."""

@@ -13,6 +13,10 @@ from swipegate.v1.card_format_pb2 import CardFormat
 
 MAX_NAMES = 32
 """Card formats that one call or device may name."""
+MAX_FORMATS = 256
+"""Card formats of an installation, which the core can try together."""
+_PATH_OF_COMPILER = "card_formats[0]"
+"""How the compiler calls the format that it is given alone."""
 
 
 class CardFormats:
@@ -22,6 +26,7 @@ class CardFormats:
         self._database = database
         # a format never changes once created, so a compiled set stays right; bounded by emptying it
         self._compiled: dict[tuple[str, ...], core.FormatSet] = {}
+        self._created = 0
 
     async def create(self, new: CardFormat) -> CardFormat:
         """The stored format. Raises INVALID_FIELD, CARD_FORMAT_EXISTS."""
@@ -31,16 +36,22 @@ class CardFormats:
         try:
             core.compile_formats([stored])
         except ValueError as error:
-            raise invalid("card_format", str(error)) from None
+            path, _, detail = str(error).partition(": ")
+            raise invalid(path.replace(_PATH_OF_COMPILER, "card_format"), detail) from None
 
         def unit(connection: Connection) -> CardFormat:
             taken = stored.name in core.FORMATS_BY_NAME or card_formats.by_name(connection, stored.name)
             if taken:
                 raise SwipegateError(error_pb2.ERROR_REASON_CARD_FORMAT_EXISTS, name=stored.name)
+            if len(card_formats.every(connection)) >= MAX_FORMATS:
+                raise SwipegateError(
+                    error_pb2.ERROR_REASON_OVERLOADED, what="the list of card formats", bound=MAX_FORMATS
+                )
             card_formats.add(connection, stored)
             return stored
 
         created = await self._database.write(unit)
+        self._created += 1
         self._compiled.clear()
         return created
 
@@ -51,14 +62,16 @@ class CardFormats:
     async def compiled(self, names: Sequence[str], field: str = "card_formats") -> core.FormatSet:
         """The named formats, in order; without names all of this installation, else the built-in ones.
 
-        Raises CARD_FORMAT_NOT_FOUND, and INVALID_FIELD for too many names.
+        Raises CARD_FORMAT_NOT_FOUND, and INVALID_FIELD for too many names and for one named twice.
         """
-        if len(names) > MAX_NAMES:
-            raise invalid(field, f"must be at most {MAX_NAMES} names")
+        check_count(names, field)
         key = tuple(names)
         found = self._compiled.get(key)
         if found is None:
+            created = self._created
             found = core.compile_formats(await self._database.read(lambda c: _named(c, key)))
+            if created != self._created:  # what was read may lack the new one: good for this call alone
+                return found
             if len(self._compiled) >= _MAX_COMPILED:
                 self._compiled.clear()
             self._compiled[key] = found
@@ -67,6 +80,14 @@ class CardFormats:
 
 _MAX_COMPILED = 1000
 """Sets kept compiled."""
+
+
+def check_count(names: Sequence[str], field: str) -> None:
+    """Raise INVALID_FIELD for too many names and for one named twice."""
+    if len(names) > MAX_NAMES:
+        raise invalid(field, f"must be at most {MAX_NAMES} names")
+    if len(set(names)) != len(names):
+        raise invalid(field, "must name each card format once")
 
 
 def check_names(connection: Connection, names: Sequence[str]) -> None:

@@ -329,14 +329,18 @@ class CardRequests:
         return adopted
 
     async def sweep(self) -> None:
-        """Expire what is past its time and wipe track data that is due."""
+        """Expire what is past its time, give up what no host will end, and wipe track data that is due."""
 
         def unit(connection: Connection) -> list[CardRequest]:
             now = self._clock()
             card_requests.wipe(connection, now)
+            lost = Failure(error_pb2.ERROR_REASON_LINK_LOST)
             return [
                 card_requests.change(connection, request, State.EXPIRED, now)
                 for request in card_requests.overdue(connection, now, WATCH_BATCH)
+            ] + [
+                card_requests.change(connection, request, State.FAILED, now, failure=lost)
+                for request in card_requests.abandoned(connection, now, WATCH_BATCH)
             ]
 
         for request in await self._database.write(unit):

@@ -7,7 +7,6 @@ from sqlalchemy import Connection
 from swipegate.devices.drivers import create_reader, driver_names
 from swipegate.devices.errors import SettingsError
 from swipegate.domain.device import (
-    MAX_CARD_FORMATS,
     MAX_DEVICE_ID,
     MAX_NAME,
     MAX_PC_NAME,
@@ -18,7 +17,7 @@ from swipegate.domain.device import (
 )
 from swipegate.domain.errors import SwipegateError, invalid
 from swipegate.service.bell import Bell
-from swipegate.service.card_formats import check_names
+from swipegate.service.card_formats import check_count, check_names
 from swipegate.service.clock import Clock
 from swipegate.store import devices
 from swipegate.store.database import Database
@@ -79,6 +78,15 @@ class Devices:
         """Register a host, or take it over; the answer is the epoch in which it may report."""
         return await self._database.write(lambda connection: devices.attach(connection, pc_name))
 
+    async def take_over(self, pc_name: str) -> int:
+        """Attach as the only host there is: whoever was attached when the last server died is gone."""
+
+        def unit(connection: Connection) -> int:
+            devices.detach_all(connection)
+            return devices.attach(connection, pc_name)
+
+        return await self._database.write(unit)
+
     async def detach(self, pc_name: str, epoch: int) -> None:
         """A host goes; without effect when a newer one took over."""
         await self._database.write(lambda connection: devices.detach(connection, pc_name, epoch))
@@ -93,8 +101,7 @@ def _check(device: Device) -> None:
         raise invalid("device.pc_name", f"must be at most {MAX_PC_NAME} characters")
     if not 1 <= len(device.port) <= MAX_PORT:
         raise invalid("device.port", f"must be 1 to {MAX_PORT} characters")
-    if len(device.card_formats) > MAX_CARD_FORMATS:
-        raise invalid("device.card_formats", f"must be at most {MAX_CARD_FORMATS}")
+    check_count(device.card_formats, "device.card_formats")
     pairs = device.settings.items()
     if len(pairs) > MAX_SETTINGS or any(max(len(key), len(value)) > MAX_SETTING for key, value in pairs):
         raise invalid("device.settings", f"must be at most {MAX_SETTINGS} of {MAX_SETTING} characters")
@@ -106,4 +113,5 @@ def _check(device: Device) -> None:
     try:
         create_reader(device.driver, device.port, device.settings)
     except SettingsError as error:
-        raise invalid(f"device.settings.{error.field}", str(error)) from None
+        field = "port" if error.field == "url" else f"settings.{error.field}"
+        raise invalid(f"device.{field}", str(error)) from None

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
 
 from swipegate.domain.card_request import AT_WORK, FOLLOWS, TERMINAL, CardRequest, Failure, State
-from swipegate.store.schema import card_request, card_request_event
+from swipegate.store.schema import card_request, card_request_event, device, host
 
 _C = card_request.c
 _COLUMNS = [column for column in card_request.columns if column.name != "sealed_track_data"]
@@ -204,6 +204,22 @@ def overdue(connection: Connection, now: int, size: int) -> list[CardRequest]:
             _C.expire_time <= now,
             (_C.state == State.NEEDS_ACTION) | ((_C.state == State.QUEUED) & _C.active.is_(False)),
         )
+        .order_by(_C.row_id)
+        .limit(size)
+    )
+    return [_request(row) for row in connection.execute(query).mappings()]
+
+
+def abandoned(connection: Connection, now: int, size: int) -> list[CardRequest]:
+    """Requests past their time that a host took up which is no longer there."""
+    at_work = [state.value for state in (*AT_WORK, State.QUEUED)]
+    served = (
+        select(device.c.device_id)
+        .join(host, host.c.pc_name == device.c.pc_name)
+        .where(device.c.device_id == _C.device_id, host.c.attached.is_(True), host.c.epoch == _C.epoch)
+    )
+    query = (
+        _SELECT.where(_C.expire_time <= now, _C.active.is_(True), _C.state.in_(at_work), ~served.exists())
         .order_by(_C.row_id)
         .limit(size)
     )

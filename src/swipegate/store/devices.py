@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from swipegate.domain.device import Device
+from swipegate.domain.device import MAX_DEVICE_ID, Device
 from swipegate.store.schema import device, host
 
 _BY_ID = select(device).where(device.c.device_id == bindparam("device_id"))
@@ -33,8 +33,15 @@ def of_pc(connection: Connection, pc_name: str) -> list[Device]:
 
 
 def next_id(connection: Connection) -> int:
-    """An id that no device has."""
-    return int(connection.scalar(select(func.coalesce(func.max(device.c.device_id), 0))) or 0) + 1
+    """An id that no device has: the one after the largest, or where that is the end of the range, the first gap."""
+    largest = int(connection.scalar(select(func.coalesce(func.max(device.c.device_id), 0))) or 0)
+    if largest < MAX_DEVICE_ID:
+        return largest + 1
+    if connection.execute(_BY_ID, {"device_id": 1}).first() is None:
+        return 1
+    after = device.alias("after")
+    has_gap = ~select(after.c.device_id).where(after.c.device_id == device.c.device_id + 1).exists()
+    return int(connection.scalar(select(func.min(device.c.device_id)).where(has_gap)) or 0) + 1
 
 
 def add(connection: Connection, new: Device) -> None:
@@ -69,6 +76,11 @@ def detach(connection: Connection, pc_name: str, epoch: int) -> bool:
     """Mark a host as gone; False, and nothing changed, when a newer one took over."""
     stale_safe = update(host).where(host.c.pc_name == pc_name, host.c.epoch == epoch).values(attached=False)
     return connection.execute(stale_safe).rowcount == 1
+
+
+def detach_all(connection: Connection) -> None:
+    """Mark every host as gone: for the start of the only process that could hold one."""
+    connection.execute(update(host).values(attached=False))
 
 
 def epoch_of(connection: Connection, pc_name: str) -> int | None:
