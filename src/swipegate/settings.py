@@ -5,13 +5,16 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+MAX_PORT = 65_535
+_PORT_DIGITS = len(str(MAX_PORT))
 
 
 def default_data_dir() -> Path:
@@ -48,6 +51,21 @@ class Settings(BaseSettings):
     max_concurrent_rpcs: int = Field(default=10_000, ge=1, le=1_000_000)
     """Calls handled at the same time; the next is refused with RESOURCE_EXHAUSTED."""
 
+    @field_validator("listen")
+    @classmethod
+    def _has_a_port(cls, listen: str) -> str:
+        """gRPC takes a port over the largest modulo 65,536."""
+        _, colon, port = listen.rpartition(":")
+        if not listen.startswith("unix:") and not (
+            colon
+            and port.isascii()
+            and port.isdigit()
+            and len(port) <= _PORT_DIGITS
+            and int(port) <= MAX_PORT
+        ):
+            raise ValueError(f"must be HOST:PORT, the port 0 to {MAX_PORT}")
+        return listen
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -61,6 +79,8 @@ class Settings(BaseSettings):
         chosen = [init_settings, env_settings]
         path = os.environ.get("SWIPEGATE_CONFIG")
         if path:
+            with Path(path).open("rb"):  # the source itself passes over a file that is not there
+                pass
             chosen.append(TomlConfigSettingsSource(settings_cls, Path(path)))
         return tuple(chosen)
 

@@ -5,7 +5,8 @@ import contextlib
 import fcntl
 import logging
 import os
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -83,6 +84,10 @@ class ServerError(Exception):
     """The server cannot start; the text says why and what to do."""
 
 
+class FilesError(ServerError):
+    """A file that the server needs cannot be used: the data folder, a key, the database, a certificate."""
+
+
 def tokens_of(settings: Settings) -> Tokens:
     """The tokens of an installation; its key is made at first use."""
     licences = Licences(settings.licensed_clients, settings.switched_off_users)
@@ -122,18 +127,20 @@ class Server:
 
     async def _start(self) -> None:
         settings = self._settings
-        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._exit.callback(_lock(settings.data_dir / "lock"))
-        sealer = Sealer(keys.load_or_create(settings.data_dir / SEALING_KEY))
-        database = Database(settings.data_dir / DATABASE)
-        database.open()
+        with _files_of(settings.data_dir):
+            settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._exit.callback(_lock(settings.data_dir / "lock"))
+            sealer = Sealer(keys.load_or_create(settings.data_dir / SEALING_KEY))
+            tokens = tokens_of(settings)
+            database = Database(settings.data_dir / DATABASE)
+            database.open()
         self._exit.push_async_callback(asyncio.to_thread, database.close)
         bell = self._bell
         formats = CardFormats(database)
         devices = Devices(database, bell, clock.now, settings.pc_name)
         requests = CardRequests(database, sealer, bell, clock.now, settings.track_data_time_to_live)
 
-        server = self._grpc_server(tokens_of(settings))
+        server = self._grpc_server(tokens)
         self.port = self._bind(
             server
         )  # before a device is touched: a port that is taken must cost no request
@@ -186,12 +193,10 @@ class Server:
             if settings.tls_certificate is None or settings.tls_key is None:
                 port = server.add_insecure_port(settings.listen)
             else:
-                pair = (settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())
-                port = server.add_secure_port(settings.listen, grpc.ssl_server_credentials([pair]))
+                credentials = _tls(settings.tls_certificate, settings.tls_key)
+                port = server.add_secure_port(settings.listen, credentials)
         except RuntimeError:
             port = 0
-        except OSError as error:
-            raise ServerError(f"cannot read the TLS files: {error}") from None
         if port == 0:
             raise ServerError(f"cannot listen on {settings.listen}: taken, or not an address of this machine")
         return port
@@ -199,6 +204,26 @@ class Server:
 
 def _full_names(file: FileDescriptor) -> list[str]:
     return [service.full_name for service in file.services_by_name.values()]
+
+
+@contextlib.contextmanager
+def _files_of(folder: Path) -> Iterator[None]:
+    """What the operating system says against the folder, as a FilesError."""
+    try:
+        yield
+    except OSError as error:
+        raise FilesError(f"cannot use the data folder {folder}: {error}") from None
+
+
+def _tls(certificate: Path, key: Path) -> grpc.ServerCredentials:
+    try:
+        # gRPC does not say what is wrong with them, and would ask for a passphrase
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
+        return grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
+    except ssl.SSLError as error:
+        raise FilesError(f"{certificate} and {key} are no TLS certificate and key: {error}") from None
+    except OSError as error:
+        raise FilesError(f"cannot read the TLS files {certificate} and {key}: {error}") from None
 
 
 def _lock(path: Path) -> Callable[[], None]:

@@ -17,6 +17,7 @@ from swipegate.devices.drivers import create_reader
 from swipegate.devices.errors import DeviceError, ReadEnded, SettingsError
 from swipegate.devices.reader import CardReader, ReadState
 from swipegate.domain.card_request import Failure
+from swipegate.domain.device import MAX_DEVICE_ID
 from swipegate.host.outcome import decoded_swipe, failure_of_error
 from swipegate.v1 import device_pb2 as pb
 from swipegate.v1 import device_pb2_grpc
@@ -143,13 +144,18 @@ def add(
         list[str] | None, typer.Option(help="A card format that counts there; repeat for more.")
     ] = None,
     setting: Setting = None,
-    device_id: Annotated[int, typer.Option(min=0, help="Its CMC device id; 0 takes the next free one.")] = 0,
+    device_id: Annotated[
+        int, typer.Option(min=0, max=MAX_DEVICE_ID, help="Its CMC device id; 0 takes the next free one.")
+    ] = 0,
     server: client.ServerAddress = client.DEFAULT_SERVER,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Register a device with a server; its host is the server's own PC."""
     formats = card_format or [one.name for one in core.DEFAULT_FORMATS]
+    for text in (name, port, driver, *formats, *(setting or ())):
+        if any(0xD800 <= ord(character) <= 0xDFFF for character in text):  # bytes that are no UTF-8
+            fail(Exit.USAGE, "every argument must be UTF-8")
     device = pb.Device(
         device_id=device_id,
         name=name,

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from swipegate.cli.output import Exit, fail
 from swipegate.settings import Settings, load
@@ -26,5 +27,7 @@ def settings_or_fail(**flags: Any) -> Settings:
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"])
         fail(Exit.USAGE, f"setting {name}: {first['msg']}")
+    except SettingsError as error:  # a list or the like that is no JSON; the text names it
+        fail(Exit.USAGE, str(error))
     except (OSError, ValueError) as error:
         fail(Exit.USAGE, f"the settings file cannot be read: {error}")

@@ -34,5 +34,6 @@ def print_json(value: dict[str, Any]) -> None:
 
 def fail(code: Exit, message: str) -> NoReturn:
     """Say what is wrong in a line on stderr, and end."""
-    problems.print(f"[bold red]swipegate:[/] {escape(message)}")
+    line = " ".join(message.encode(errors="backslashreplace").decode().split())
+    problems.print(f"[bold red]swipegate:[/] {escape(line)}", soft_wrap=True)
     raise typer.Exit(code)

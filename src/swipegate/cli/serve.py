@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from swipegate.api.server import Server, ServerError
+from swipegate.api.server import FilesError, Server, ServerError
 from swipegate.cli.options import DataDir, Json, settings_or_fail
 from swipegate.cli.output import Exit, console, fail, print_json
 from swipegate.service.keys import KeyFileError
@@ -43,7 +43,9 @@ def serve(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         asyncio.run(_serve(settings, json))
-    except (ServerError, DatabaseFileError, KeyFileError) as error:
+    except (FilesError, DatabaseFileError, KeyFileError) as error:
+        fail(Exit.USAGE, str(error))
+    except ServerError as error:
         fail(Exit.UNAVAILABLE, str(error))
 
 

@@ -10,6 +10,7 @@ from swipegate.cli.options import DataDir, Json, settings_or_fail
 from swipegate.cli.output import Exit, fail, print_json
 from swipegate.domain.authority import PERMISSIONS, READ_TRACK_DATA
 from swipegate.service.keys import KeyFileError
+from swipegate.service.tokens import MAX_NAME
 
 MAX_HOURS = 24 * 366
 
@@ -34,6 +35,9 @@ def token(
     unknown = [name for name in chosen if name not in PERMISSIONS]
     if unknown:
         fail(Exit.USAGE, f"unknown permission {unknown[0]}; there is: {', '.join(PERMISSIONS)}")
+    for option, value in (("subject", subject), ("client", client)):
+        if not 1 <= len(value) <= MAX_NAME or not value.isprintable():
+            fail(Exit.USAGE, f"--{option}: must be 1 to {MAX_NAME} printable characters")
     minted = mint(data_dir, subject, client, chosen, int(hours * 3600))
     if json:
         print_json({"token": minted, "subject": subject, "client": client, "permissions": chosen})
@@ -53,5 +57,7 @@ def mint(
     try:
         granted = [READ_TRACK_DATA] if permissions is None else permissions
         return tokens_of(settings).mint(subject, client, granted, seconds)
-    except (KeyFileError, OSError) as error:
+    except KeyFileError as error:
         fail(Exit.USAGE, str(error))
+    except OSError as error:
+        fail(Exit.USAGE, f"cannot use the data folder {settings.data_dir}: {error}")

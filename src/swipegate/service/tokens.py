@@ -19,7 +19,7 @@ LEEWAY = 30
 MAX_PERMISSIONS = 64
 MAX_REMEMBERED = 4096
 """Tokens whose signature need not be checked again."""
-_MAX_NAME = 256
+MAX_NAME = 256
 """Characters of a subject or client."""
 
 
@@ -85,7 +85,7 @@ def _principal_of(claims: dict[str, object]) -> Principal:
     subject, client, permissions = claims["sub"], claims.get("client", ""), claims.get("permissions", [])
     if not isinstance(subject, str) or not isinstance(client, str) or not isinstance(permissions, list):
         raise _refused("a claim has the wrong type")
-    if len(subject) > _MAX_NAME or len(client) > _MAX_NAME or len(permissions) > MAX_PERMISSIONS:
+    if len(subject) > MAX_NAME or len(client) > MAX_NAME or len(permissions) > MAX_PERMISSIONS:
         raise _refused("a claim is too long")
     return Principal(subject, client, frozenset(p for p in permissions if isinstance(p, str)))
 
