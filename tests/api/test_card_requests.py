@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import socket
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,10 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 from grpc import aio
 
-from swipegate.api.server import Server
+from swipegate.api.card_requests import message_of
+from swipegate.api.server import Server, ServerError
 from swipegate.devices.simulators.msr605 import Bad, Msr605Simulator, SimulatedCard
-from swipegate.domain.card_request import MAX_QUEUED_PER_DEVICE
+from swipegate.domain.card_request import MAX_QUEUED_PER_DEVICE, CardRequest, Failure, State
 from swipegate.service import card_requests as service
 from swipegate.settings import Settings
 from swipegate.v1 import card_request_pb2 as pb
@@ -421,3 +424,46 @@ async def test_watch_ends_with_shutting_down_and_goes_on_at_the_next_server(
             assert following.state == S.STATE_NEEDS_ACTION
     finally:
         await running.stop()
+
+
+async def test_ended_request_leaves_no_choice(client: Client, reader: Msr605Simulator) -> None:
+    device = await register(client, reader, port="/dev/nope")
+    stuck = await until(client, await create(client, device), S.STATE_NEEDS_ACTION)
+    assert stuck.failure.allowed_actions
+    ended = message_of(
+        CardRequest("id", 1, State.FAILED, 1, 1, 0, 0, 0, Failure(error_pb2.ERROR_REASON_LINK_LOST))
+    )
+    assert ended.failure.reason == error_pb2.ERROR_REASON_LINK_LOST
+    assert not ended.failure.allowed_actions
+
+
+async def test_time_to_live_is_a_duration(client: Client, reader: Msr605Simulator) -> None:
+    device = await register(client, reader)
+    for wrong in (Duration(seconds=2, nanos=-1), Duration(seconds=1, nanos=1_000_000_000), Duration()):
+        call = create(client, device, time_to_live=wrong)
+        info = await refused(call, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+        assert info.metadata["field"] == "time_to_live"
+
+
+async def test_port_that_is_taken_costs_no_request(
+    settings: Settings, reader: Msr605Simulator, bearer: Any
+) -> None:
+    running = Server(settings)
+    await running.start()
+    async with aio.insecure_channel(f"127.0.0.1:{running.port}") as channel:
+        client = Client(channel, bearer())
+        device = await register(client, reader, pc_name="later-pc")
+        database = settings.data_dir / "swipegate.db"
+        with sqlite3.connect(database) as connection:  # a host that was here before
+            connection.execute("INSERT INTO host VALUES ('later-pc', 1, 0)")
+        connection.close()
+        request = await create(client, device)
+        await running.stop()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ServerError, match="cannot listen"):
+            await Server(settings.model_copy(update={"listen": listen, "pc_name": "later-pc"})).start()
+    with sqlite3.connect(database) as connection:
+        row = connection.execute("SELECT card_request_id, state, epoch FROM card_request").fetchone()
+    connection.close()
+    assert row == (request.card_request_id, "QUEUED", None)
