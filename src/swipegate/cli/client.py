@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated
 
 import grpc
@@ -17,6 +18,12 @@ CALL_TIMEOUT = 10.0
 ServerAddress = Annotated[
     str, typer.Option("--server", envvar="SWIPEGATE_SERVER", help="Address of the server.")
 ]
+ServerCa = Annotated[
+    Path | None,
+    typer.Option(
+        "--server-ca", envvar="SWIPEGATE_SERVER_CA", help="PEM certificates to trust, for a TLS server."
+    ),
+]
 DEFAULT_SERVER = "127.0.0.1:50551"
 
 Metadata = tuple[tuple[str, str], ...]
@@ -28,15 +35,23 @@ def bearer(token: str) -> Metadata:
 
 
 @asynccontextmanager
-async def connected(address: str) -> AsyncIterator[aio.Channel]:
-    """A channel; what the server refuses ends the command with its reason."""
+async def connected(address: str, ca: Path | None = None) -> AsyncIterator[aio.Channel]:
+    """A channel, over TLS with `ca`; what the server refuses ends the command with its reason."""
     try:
-        async with aio.insecure_channel(address) as channel:
+        async with _channel(address, ca) as channel:
             yield channel
+    except OSError as error:
+        fail(Exit.USAGE, f"--server-ca: {error}")
     except aio.AioRpcError as error:
         if error.code() is grpc.StatusCode.UNAVAILABLE:
             fail(Exit.UNAVAILABLE, f"no server answers at {address} (start one: swipegate serve)")
         fail(Exit.UNAVAILABLE, f"{reason_of(error)}: {error.details()}")
+
+
+def _channel(address: str, ca: Path | None) -> aio.Channel:
+    if ca is None:
+        return aio.insecure_channel(address)
+    return aio.secure_channel(address, grpc.ssl_channel_credentials(ca.read_bytes()))
 
 
 def reason_of(error: aio.AioRpcError) -> str:

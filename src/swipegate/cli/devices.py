@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -111,10 +112,13 @@ async def _read(reader: CardReader, seconds: float, *, reveal: bool, json: bool)
 
 @app.command("list")
 def list_devices(
-    server: client.ServerAddress = client.DEFAULT_SERVER, data_dir: DataDir = None, json: Json = False
+    server: client.ServerAddress = client.DEFAULT_SERVER,
+    server_ca: client.ServerCa = None,
+    data_dir: DataDir = None,
+    json: Json = False,
 ) -> None:
     """List the devices that are registered with a server."""
-    devices = asyncio.run(_list(server, mint(data_dir)))
+    devices = asyncio.run(_list(server, server_ca, mint(data_dir)))
     if json:
         for device in devices:
             print_json(_device_json(device))
@@ -148,6 +152,7 @@ def add(
         int, typer.Option(min=0, max=MAX_DEVICE_ID, help="Its CMC device id; 0 takes the next free one.")
     ] = 0,
     server: client.ServerAddress = client.DEFAULT_SERVER,
+    server_ca: client.ServerCa = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -164,15 +169,15 @@ def add(
         settings=settings_of(setting),
         card_formats=formats,
     )
-    created = asyncio.run(_add(server, mint(data_dir), device))
+    created = asyncio.run(_add(server, server_ca, mint(data_dir), device))
     if json:
         print_json(_device_json(created))
     else:
         console.print(f"device [bold]{created.device_id}[/] ({name}) is registered on {created.pc_name}")
 
 
-async def _list(server: str, token: str) -> list[pb.Device]:
-    async with client.connected(server) as channel:
+async def _list(server: str, ca: Path | None, token: str) -> list[pb.Device]:
+    async with client.connected(server, ca) as channel:
         stub = device_pb2_grpc.DeviceServiceStub(channel)
         answer = await stub.ListDevices(
             pb.ListDevicesRequest(), metadata=client.bearer(token), timeout=client.CALL_TIMEOUT
@@ -180,8 +185,8 @@ async def _list(server: str, token: str) -> list[pb.Device]:
     return list(answer.devices)
 
 
-async def _add(server: str, token: str, device: pb.Device) -> pb.Device:
-    async with client.connected(server) as channel:
+async def _add(server: str, ca: Path | None, token: str, device: pb.Device) -> pb.Device:
+    async with client.connected(server, ca) as channel:
         stub = device_pb2_grpc.DeviceServiceStub(channel)
         request = pb.CreateDeviceRequest(device=device)
         answer = await stub.CreateDevice(request, metadata=client.bearer(token), timeout=client.CALL_TIMEOUT)

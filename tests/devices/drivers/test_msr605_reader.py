@@ -537,3 +537,15 @@ async def test_message_is_bounded_and_any_text_within() -> None:
         result = await reader.read(message, deadline=time.monotonic() + 5, on_state=lambda _: None)
         assert result.readable
         await reader.close()
+
+
+def test_settings_of_a_string_map_are_read() -> None:
+    settings = Msr605Settings.from_mapping({"mode": "iso", "tracks": "1, 2", "bits_per_character": "7,5,5"})
+    assert settings == Msr605Settings(mode="iso", tracks=(1, 2), bits_per_character=(7, 5, 5))
+
+
+@pytest.mark.parametrize("text", ["", "1;2", "1,,2", "one", "-1", "1" * 4, "\N{ARABIC-INDIC DIGIT ONE}"])
+def test_a_text_that_is_no_list_of_numbers_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Msr605Settings.from_mapping({"tracks": text})
+    assert caught.value.field == "tracks"

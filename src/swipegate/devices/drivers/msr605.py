@@ -46,6 +46,7 @@ COMMUNICATION_TEST_ATTEMPTS = (
     2  # a byte lost on the line must not fail a request; both commands may be repeated
 )
 SETTING_TIMEOUT = 1.0  # seconds
+SETTING_DIGITS = 3  # of a number in a text; none is over 8
 # Text comes with its sentinels; on track 3 units differ in the first.
 START_SENTINELS = {1: b"%", 2: b";@", 3: b";+#!&@%"}
 END_SENTINEL = ord("?")
@@ -106,6 +107,11 @@ class Msr605Settings:
 
 
 def _integers(name: str, value: object) -> tuple[int, ...]:
+    """Whole numbers, from a list or, as a message's string map has them, from a text such as `1,2`."""
+    if isinstance(value, str):
+        parts = [part.strip() for part in value.split(",")]
+        if all(part.isascii() and part.isdigit() and len(part) <= SETTING_DIGITS for part in parts):
+            return tuple(map(int, parts))
     if not isinstance(value, (list, tuple)) or not all(type(item) is int for item in value):
         raise SettingsError(name, "is no list of whole numbers")
     return tuple(value)
