@@ -480,8 +480,8 @@ cdef inline void _put_number(Writer *writer, int field, uint64_t value) noexcept
 
 
 cdef inline void _put_length(Writer *writer, int field, const uint8_t *end) noexcept nogil:
-    """Close, at its front, a string or message that ends at `end`; every field number here is under 16."""
-    if end - writer.place < 0x80:
+    """Close, at its front, a string or message that ends at `end`."""
+    if end - writer.place < 0x80 and field < 16:
         writer.place -= 2
         writer.place[1] = <uint8_t>(end - writer.place - 2)
         writer.place[0] = <uint8_t>(field << 3 | 2)

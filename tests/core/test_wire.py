@@ -45,6 +45,7 @@ from tests.reference import tracks as reference_tracks
 FORMATS = compile_formats(DEFAULT_FORMATS)
 TRACK1 = "%B4111111111111111^DOE/JANE Q.MS^2912101000000123?"
 TRACK2 = ";4111111111111111=29121010000012300000?"
+TRACK3 = ";011234567890123445=724724100001234512030312340202000993012134567890987654=12345678=16543210?"
 TRACK3_FIELDS = set(Track3Fields.DESCRIPTOR.fields_by_name)
 MAX_READINGS = 8
 """Of one signal."""
@@ -317,6 +318,18 @@ def test_repeated_members_are_merged_as_protobuf_does(parts: tuple[RawTrack, Raw
     body = b"".join(part.SerializeToString() for part in parts)
     message = varint(2 << 3 | 2) + varint(len(body)) + body
     assert same(DecodedSwipe.FromString(decode_one(message, FORMATS)), expected(Swipe.FromString(message)))
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_every_field_of_track_3_is_written(number: int) -> None:
+    raw = RawTrack(number=number, bits=bit_string(TRACK3, 5, False))
+    for swipe in (Swipe(tracks=[raw]), Swipe(tracks=[RawTrack(number=3, text=TRACK3.encode())])):
+        decoded = DecodedSwipe.FromString(decode_one(swipe.SerializeToString(), FORMATS))
+        assert same(decoded, expected(swipe))
+        (track,) = decoded.tracks
+        assert {field.name for field, _ in track.fields.track3.ListFields()} == TRACK3_FIELDS
+        assert (track.fields.track3.second_san, track.fields.track3.relay_marker) == ("12345678", "1")
+        assert track.fields.track3.crypto_check_digits == "654321"
 
 
 def test_unpacked_intervals_are_read() -> None:
