@@ -26,6 +26,8 @@ cdef double COARSE_SMOOTH_SECONDS = 15e-6   # half width; below half a pulse of 
 cdef double COARSE_BASELINE_SECONDS = 0.0125  # half width; four cells of a slow swipe
 cdef double SWIFT_BASELINE_SECONDS = 0.0025
 cdef double FLOOR_SHARE = 0.05              # of the strong blocks' peak-to-peak: quieter blocks hold no flux
+cdef enum:
+    STRONG_BLOCKS = 25                      # 0.05 s, as long as a thump; the shortest swipe takes 0.1 s
 cdef float NOISE_SHARE = 1.6                 # of the quietest blocks' peak-to-peak, when that is little
 cdef float NOISE_MOST = 0.18                # of the strong blocks'
 cdef double PAUSE_SECONDS = 0.030           # five of the slowest cells (5.7 ms)
@@ -304,7 +306,8 @@ cdef inline float peak_to_peak(const Workspace *ws, Py_ssize_t b, Py_ssize_t rea
 cdef float quiet(Workspace *ws) noexcept nogil:
     """Return the peak-to-peak below which a block holds no flux.
 
-    That is FLOOR_SHARE of the strong blocks (95th percentile), or what the quietest (5th) show of noise.
+    That is FLOOR_SHARE of the strong blocks (95th percentile, but no more than STRONG_BLOCKS above it, for a
+    swipe may be a small part of its recording), or what the quietest (5th) show of noise.
     """
     cdef int[256] counts
     cdef Py_ssize_t b, below, above
@@ -317,7 +320,8 @@ cdef float quiet(Workspace *ws) noexcept nogil:
     memset(counts, 0, sizeof(counts))
     for b in range(ws.blocks):
         counts[<int>((ws.high[b] - ws.low[b]) / most * <float>255.0)] += 1
-    below = above = ws.blocks // 20
+    below = ws.blocks // 20
+    above = min(below, STRONG_BLOCKS)
     while high > 0 and above >= counts[high]:
         above -= counts[high]
         high -= 1

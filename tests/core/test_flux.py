@@ -201,6 +201,13 @@ def test_swipes_of_one_recording_are_split_at_silence():
     assert found[0][1].end < found[1][1].start - 0.3
 
 
+@pytest.mark.parametrize("seconds", [0.0, 3.0, 20.0])
+def test_a_swipe_may_be_a_small_part_of_its_recording(seconds):
+    noise = random.Random(1)
+    silence = array("f", (noise.gauss(0.0, 0.005) for _ in range(int(seconds * RATE))))
+    assert texts(silence + swiped() + silence) == [TRACK2]
+
+
 def test_transitions_have_their_times_and_alternate():
     bits = [0] * 40
     intervals = synthesis.intervals_from_bits(bits, 0.002)
