@@ -85,6 +85,23 @@ def test_a_wav_of_floats_is_read():
     assert texts(parse_recording(riff(swiped().tobytes(), tag=3, width=32))) == [[TRACK2]]
 
 
+def test_a_wav_of_double_floats_is_read():
+    assert texts(parse_recording(riff(array("d", swiped()).tobytes(), tag=3, width=64))) == [[TRACK2]]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e38])
+def test_float_samples_that_are_no_numbers_are_refused(value):
+    data = riff((swiped() + array("f", [value])).tobytes(), tag=3, width=32)
+    with pytest.raises(RecordingError, match="no numbers, or too large"):
+        parse_recording(data)
+
+
+def test_a_burst_is_cut_to_what_a_message_holds(monkeypatch):
+    monkeypatch.setattr(recordings, "MAX_BURST_SAMPLES", 10_000)
+    (swipe,) = parse_recording(riff(pcm(swiped(), 16)))
+    assert len(swipe.tracks[0].samples) == 10_000
+
+
 def test_an_extensible_wav_is_read():
     extra = struct.pack("<HHIH14x", 22, 16, 0, 1)
     assert texts(parse_recording(riff(pcm(swiped(), 16), tag=0xFFFE, extra=extra))) == [[TRACK2]]
@@ -162,6 +179,12 @@ def test_pcm16_keeps_the_swipe():
     assert texts(parse_recording(riff(packed))) == [[TRACK2]]
 
 
+def test_pcm16_keeps_a_faint_swipe_on_a_large_offset():
+    faint = array("f", (0.5 + 1e-4 * value for value in swiped()))
+    (swipe,) = parse_recording(riff(faint.tobytes(), tag=3, width=32))
+    assert texts(parse_recording(riff(swipe.tracks[0].pcm16()))) == [[TRACK2]]
+
+
 # Captures, flux images, texts, vectors
 
 
@@ -175,6 +198,21 @@ def test_a_sigrok_capture_is_read(parts):
 def test_the_lines_of_a_capture_go_by_their_names():
     logic = bytes({0: 0, 1: 2, 2: 1, 3: 3}[value] for value in lines([BITS]))
     assert texts(parse_recording(sigrok(logic, probes=("CLK", "DATA")))) == [[TRACK2]]
+
+
+@pytest.mark.parametrize("place", [0, 5, 8, 15])
+def test_a_capture_of_many_lines_is_read(place):
+    probes = [f"D{k}" for k in range(16)]
+    probes[place], probes[15 - place] = "clock", "Data out"
+    logic = bytearray()
+    for value in lines([BITS]):
+        logic += ((value >> 1) << place | (value & 1) << (15 - place)).to_bytes(2, "little")
+    assert texts(parse_recording(sigrok(bytes(logic), probes=probes, unitsize="2"))) == [[TRACK2]]
+
+
+@pytest.mark.parametrize("probes", [("x", "CLK"), ("DATA", "x"), ("D0", "x")])
+def test_of_two_lines_one_name_is_enough(probes):
+    assert texts(parse_recording(sigrok(lines([BITS]), probes=probes))) == [[TRACK2]]
 
 
 @pytest.mark.parametrize(
@@ -225,6 +263,11 @@ def test_bit_text_is_read_line_by_line():
         ),
         ('Filetype: Flipper Mag device\nVersion: 1\nData: "%A?;1=2?"\n', [(0, "%A?;1=2?")]),
         ('Data:";1=2?"\r\n', [(0, ";1=2?")]),
+        # deathzombee/msr-py tests/test_convert_mag.py: the legacy file has its tracks in one pair of quotes
+        ('Data:"%A?\r\n;1=2?"\r\n\r\n', [(0, "%A?\r\n;1=2?")]),
+        ("Data: %A?\n;1=2?\nOther: 1\n", [(0, "%A?\n;1=2?")]),
+        ('Data:"%A"B?"\n', [(0, '%A"B?')]),
+        ("track 1:\r\nTRACK 2: ;1=2?\r\nTrack 3:", [(2, ";1=2?")]),
     ],
 )
 def test_track_text_is_read(text, tracks):
@@ -285,6 +328,7 @@ def test_a_file_that_cannot_be_opened_is_refused(tmp_path):
     [
         b"1" * (recordings.MAX_BITS + 1),
         b"Track 1: " + b"A" * (recordings.MAX_TEXT + 1),
+        b"Track 1: " + "\u00e7".encode() * recordings.MAX_TEXT,
         b"\n".join([b"01"] * 9),
         b"\n\n".join([b"01"] * 1001),
         b"Data: A\n" * 9,

@@ -12,6 +12,7 @@ from swipegate import core
 from swipegate.cli import render
 from swipegate.cli.options import Json
 from swipegate.cli.output import Exit, console, fail, print_json, problems
+from swipegate.core import symbols
 from swipegate.core.recordings import RawSwipe, RecordingError, read_recording
 from swipegate.v1 import track_pb2 as pb
 
@@ -28,6 +29,9 @@ READING_ERRORS = frozenset(
     }
 )
 """With one of these the characters themselves are in doubt; with others, what they mean."""
+
+MAX_INTERVAL = 2**32 - 1
+"""Nanoseconds of one interval, as swipegate.v1.FluxIntervals holds them."""
 
 
 class Source(NamedTuple):
@@ -53,7 +57,7 @@ def decode(
     bits: Annotated[list[str] | None, typer.Option("--bits", help="Bits of one track: 0001101...")] = None,
     hex_: Annotated[
         list[str] | None,
-        typer.Option("--hex", help="Packed bits of one track, first bit in the top bit: D411..."),
+        typer.Option("--hex", help="Packed bits of one track, as a rule the first in the top bit: D411..."),
     ] = None,
     track: Annotated[
         int, typer.Option(min=0, max=3, help="Which track --text, --bits and --hex are; 0: let it tell.")
@@ -85,7 +89,12 @@ def decode(
             worst = Exit.USAGE
             _print_refusal(source, json)
             continue
-        decoded = [(core.decode(swipe, formats), raw) for swipe, raw in source.swipes]
+        try:
+            decoded = [(core.decode(swipe, formats), raw) for swipe, raw in source.swipes]
+        except core.InvalidField as error:  # its text names the field alone
+            worst = Exit.USAGE
+            _print_refusal(RecordingError(source.name, str(error)), json)
+            continue
         if worst is Exit.OK and not all(_reads(swipe) for swipe, _ in decoded):
             worst = Exit.UNREADABLE
         _print(source.name, decoded, reveal=reveal, json=json)
@@ -144,7 +153,31 @@ def _hex(value: str, track: int) -> pb.RawTrack:
         raise ValueError("must be pairs of hexadecimal digits") from None
     if not packed:
         raise ValueError("must be pairs of hexadecimal digits")
-    return _bit_track(core.unpack(packed), track)
+    return _bit_track(_unpacked(packed), track)
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """The bits, first bit in the top bit, or where they read so alone: without the padding, or packed otherwise.
+
+    Bits turned inside their bytes and bytes in reverse order are one string read from either end: which was the first
+    end is not known, and a string that reads only so is given as a reverse one.
+    """
+    plain, turned = core.unpack(packed), core.unpack(packed, lsb_first=True)
+    if len(plain) > core.MAX_BITS:
+        return plain
+    for bits in (plain, _without_padding(plain)):
+        if not symbols.decode(bits, repair=False).errors:
+            return bits
+    for bits in (turned, _without_padding(turned), _without_padding(turned[::-1])):
+        read = symbols.decode(bits, repair=False)
+        if not read.errors:
+            return bits if read.direction == pb.SWIPE_DIRECTION_REVERSE else bits[::-1]
+    return plain
+
+
+def _without_padding(bits: bytes) -> bytes:
+    """The bits without the zeros that fill the last byte: among inverted bits they are ones."""
+    return bits[:-8] + bits[-8:].rstrip(b"\0")
 
 
 def _bit_track(bits: bytes, track: int) -> pb.RawTrack:
@@ -167,7 +200,9 @@ def swipe_of(raw: RawSwipe) -> pb.Swipe:
             entry.samples.pcm = track.pcm16()
             entry.samples.sample_rate = round(track.sample_rate)
         elif track.intervals is not None:
-            entry.intervals.nanoseconds.extend(round(seconds * 1e9) for seconds in track.intervals)
+            entry.intervals.nanoseconds.extend(
+                min(round(seconds * 1e9), MAX_INTERVAL) for seconds in track.intervals
+            )
     return swipe
 
 

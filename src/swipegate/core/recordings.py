@@ -35,6 +35,8 @@ MAX_BITS = 8_192
 """Bits of one track (1,024 bytes, as in swipegate.v1.BitString)."""
 MAX_TEXT = 1_024
 """Characters of one track, as in swipegate.v1.RawTrack."""
+MAX_BURST_SAMPLES = 2_000_000
+"""Samples of one track, as in swipegate.v1.SampledSignal; what follows of a longer burst is left off."""
 MAX_TRANSITIONS = 16_384
 """Flux transitions of one track, as in swipegate.v1.FluxIntervals."""
 MIN_FRAME_BITS = 20
@@ -43,12 +45,34 @@ MIN_BURST_BITS = 30
 """A burst of a WAV that reads as fewer bits is noise: four characters, and clocking zeros on both sides."""
 MARGIN_SECONDS = 0.02
 """Kept of a WAV before and after a burst."""
+CLOCK, DATA = 1, 2
+"""The lines of a capture as they are handed on."""
 FLUX_CELL_SECONDS = 0.001
 """The middle interval of a flux image, which has no unit of time, is taken to be this long."""
 FORMAT_PCM, FORMAT_FLOAT, FORMAT_EXTENSIBLE = 1, 3, 0xFFFE
 """wFormatTag of a WAV file."""
+SAMPLE_CODES = {
+    (FORMAT_PCM, 16): "h",
+    (FORMAT_PCM, 24): "i",
+    (FORMAT_PCM, 32): "i",
+    (FORMAT_FLOAT, 32): "f",
+    (FORMAT_FLOAT, 64): "d",
+}
+"""Format and width of WAV samples -> array code; those of 24 bits are widened, those of 8 are unsigned."""
+MAX_FLOAT = 1e30
+"""Magnitude of a float sample; single precision ends at 3.4e38."""
 FLUX_TRACKS = {0x10: 1, 0x20: 2, 0x40: 3}
 """Level bit of a MAKStripe record -> track."""
+
+
+TRACK_LINE = re.compile(
+    r"""
+    ^[ \t]*(?:Track[ ]?(?P<number>[1-3])|Data)[ \t]*:[ \t]*
+    (?:"(?P<quoted>[^"]*|[^\r\n]*)"[ \t]*\r?$|(?P<text>[^\r\n]*(?:\r?\n[%;+][^\r\n]*)*))
+    """,
+    re.MULTILINE | re.VERBOSE | re.IGNORECASE,
+)
+"""A track of a Flipper .mag file; quotes around it are none of its characters."""
 
 
 class RecordingError(ValueError):
@@ -90,8 +114,9 @@ class RawTrack:
         """Return the samples as signed 16-bit little-endian at full scale; empty without samples."""
         if not self.samples:
             return b""
-        factor = 32767.0 / (max(map(abs, self.samples)) or 1.0)
-        pcm = array("h", (int(value * factor) for value in self.samples))
+        middle = (min(self.samples) + max(self.samples)) / 2.0
+        factor = 32767.0 / (max(self.samples) - middle or 1.0)
+        pcm = array("h", (int((value - middle) * factor) for value in self.samples))
         if sys.byteorder == "big":
             pcm.byteswap()
         return pcm.tobytes()
@@ -150,7 +175,7 @@ def _parse(data: bytes, name: str) -> list[RawSwipe]:
         return _parse_bit_text(stripped, name)
     if stripped.startswith("["):
         return _parse_vectors(stripped, name)
-    if re.search(r"^(Track [1-3]|Data):", text, re.MULTILINE):
+    if TRACK_LINE.search(text):
         return _parse_track_text(text, name)
     raise RecordingError(name, "no known kind of recording")
 
@@ -212,13 +237,7 @@ def _wav_format(chunk: bytes, name: str) -> _Format:
     tag, channels, rate, _, _, width = struct.unpack_from("<HHIIHH", chunk)
     if tag == FORMAT_EXTENSIBLE and len(chunk) >= 26:
         tag = int.from_bytes(chunk[24:26], "little")
-    if (tag, width) not in {
-        (FORMAT_PCM, 8),
-        (FORMAT_PCM, 16),
-        (FORMAT_PCM, 24),
-        (FORMAT_PCM, 32),
-        (FORMAT_FLOAT, 32),
-    }:
+    if (tag, width) not in {(FORMAT_PCM, 8), *SAMPLE_CODES}:
         raise RecordingError(name, f"WAV format {tag} with {width} bits is not supported")
     if not 1 <= channels <= MAX_CHANNELS:
         raise RecordingError(name, f"WAV with {channels} channels; 1 to {MAX_CHANNELS} are supported")
@@ -239,11 +258,13 @@ def _channels(layout: _Format, body: bytes, name: str) -> "list[array[float]]":
     if layout.width == 8:
         values = array("B", body)
     else:
-        code = "f" if layout.tag == FORMAT_FLOAT else "h" if layout.width == 16 else "i"
+        code = SAMPLE_CODES[layout.tag, layout.width]
         values = array(code)
         values.frombytes(_widened(body) if layout.width == 24 else body)
         if sys.byteorder == "big":
             values.byteswap()
+        if layout.tag == FORMAT_FLOAT and not all(-MAX_FLOAT <= value <= MAX_FLOAT for value in values):
+            raise RecordingError(name, "WAV samples are no numbers, or too large")
     return [array("f", values[k :: layout.channels]) for k in range(layout.channels)]
 
 
@@ -281,6 +302,7 @@ def _wav_swipe(group: Sequence[_Burst], channels: "Sequence[array[float]]", rate
         seen.add(burst.run.candidates[0])
         first = max(0, int((burst.run.start - MARGIN_SECONDS) * rate))
         last = int((burst.run.end + MARGIN_SECONDS) * rate)
+        last = min(last, first + MAX_BURST_SAMPLES)
         tracks.append(RawTrack(samples=channels[burst.channel][first:last], sample_rate=rate))
     return RawSwipe(tuple(tracks), min(one.run.start for one in group), max(one.run.end for one in group))
 
@@ -299,14 +321,21 @@ def _parse_sigrok(data: bytes, name: str) -> list[RawSwipe]:
     width = device.get("unitsize", "1")
     if width not in {"1", "2", "4", "8"}:
         raise RecordingError(name, "sigrok unitsize is none of 1, 2, 4, 8")
-    logic = logic[:: int(width)]  # the first eight lines
-    clock, data_line = _sigrok_lines(device, name)
-    frames = flux.clock_and_data_frames(logic, rate, 1 << clock, 1 << data_line)
+    clock, data_line = _sigrok_lines(device, 8 * int(width), name)
+    lines = _line(logic, int(width), clock, CLOCK) | _line(logic, int(width), data_line, DATA)
+    frames = flux.clock_and_data_frames(lines.to_bytes(len(logic) // int(width), "big"), rate, CLOCK, DATA)
     return [
         RawSwipe((RawTrack(bits=frame.candidates[0]),), frame.start, frame.end)
         for frame in frames
         if MIN_FRAME_BITS <= len(frame.candidates[0]) <= MAX_BITS
     ]
+
+
+def _line(logic: bytes, width: int, place: int, mask: int) -> int:
+    """Return the samples of one line as the bytes of a number, mask where it is high."""
+    octets = logic[: len(logic) // width * width][place // 8 :: width]
+    levels = bytes(mask if octet >> place % 8 & 1 else 0 for octet in range(256))
+    return int.from_bytes(octets.translate(levels), "big")
 
 
 def _sigrok_device(archive: zipfile.ZipFile, name: str) -> dict[str, str]:
@@ -341,17 +370,23 @@ def _sigrok_rate(text: str, name: str) -> float:
     return rate
 
 
-def _sigrok_lines(device: dict[str, str], name: str) -> tuple[int, int]:
-    """Return the places of the clock and data lines: by their names, else D1 and D0."""
+def _sigrok_lines(device: dict[str, str], count: int, name: str) -> tuple[int, int]:
+    """Return the places of the clock and data lines: by their names, else D1 and D0, else what is left of two."""
     lines = {
         value.strip().lower(): int(key[5:]) - 1
         for key, value in device.items()
-        if re.fullmatch(r"probe[1-8]", key)
+        if re.fullmatch(r"probe[1-9][0-9]?", key) and int(key[5:]) <= count
     }
     clock = next(
         (place for line, place in lines.items() if line.startswith(("clk", "clock"))), lines.get("d1")
     )
     data = next((place for line, place in lines.items() if line.startswith("dat")), lines.get("d0"))
+    if len(lines) == 2:
+        one, other = lines.values()
+        if clock is None and data is not None:
+            clock = one + other - data
+        elif data is None and clock is not None:
+            data = one + other - clock
     if clock is None or data is None or clock == data:
         raise RecordingError(name, "sigrok capture without a clock line (D1) and a data line (D0)")
     return clock, data
@@ -402,18 +437,14 @@ def _parse_bit_text(text: str, name: str) -> list[RawSwipe]:
 
 
 def _parse_track_text(text: str, name: str) -> list[RawSwipe]:
+    """The lines after `Data:` up to the closing quote belong to it: they are the tracks as a reader prints them."""
     tracks = []
-    for line in text.splitlines():
-        match = re.match(r"(?:Track ([1-3])|Data):[ \t]*(.*)", line)
-        if not match:
-            continue
-        content = match.group(2).strip(" \t")
-        if match.group(1) is None and len(content) > 1 and content[0] == content[-1] == '"':
-            content = content[1:-1]
-        if len(content) > MAX_TEXT:
+    for match in TRACK_LINE.finditer(text):
+        content = (match["text"] if match["quoted"] is None else match["quoted"]).strip(" \t\r\n")
+        if len(content.encode()) > MAX_TEXT:
             raise RecordingError(name, f"a track of more than {MAX_TEXT} characters")
         if content:
-            tracks.append(RawTrack(int(match.group(1) or 0), text=content))
+            tracks.append(RawTrack(int(match["number"] or 0), text=content))
     if len(tracks) > MAX_TRACKS:
         raise RecordingError(name, f"more than {MAX_TRACKS} tracks")
     return [RawSwipe(tuple(tracks))] if tracks else []
