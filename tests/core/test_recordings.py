@@ -2,6 +2,7 @@
 
 import io
 import json
+import random
 import struct
 import wave
 import zipfile
@@ -138,6 +139,23 @@ def test_a_channel_that_copies_another_is_one_track():
     samples = swiped()
     data = riff(interleave(samples, samples).tobytes(), tag=3, width=32, channels=2)
     assert texts(parse_recording(data)) == [[TRACK2]]
+
+
+def test_a_noisy_copy_of_a_channel_is_no_second_track():
+    noise = random.Random(0)
+    samples = swiped()
+    copy = [-0.7 * value + noise.gauss(0.0, 0.03) for value in samples]
+    data = riff(interleave(samples, copy).tobytes(), tag=3, width=32, channels=2)
+    assert texts(parse_recording(data)) == [[TRACK2]]
+
+
+def test_a_burst_of_noise_before_a_swipe_is_none():
+    noise = random.Random(10)
+    pause = array("f", (noise.gauss(0.0, 0.001) for _ in range(RATE // 2)))
+    before = array("f", (noise.gauss(0.0, 0.02) for _ in range(RATE)))
+    samples = pause + before + pause + swiped() + pause + swiped(amplitude=0.2, seed=2) + pause
+    found = parse_recording(riff(samples.tobytes(), tag=3, width=32))
+    assert texts(found) == [[TRACK2], [TRACK2]]
 
 
 def test_a_silent_channel_is_passed_over():

@@ -11,7 +11,7 @@ from rich.rule import Rule
 from swipegate import core
 from swipegate.cli import render
 from swipegate.cli.options import Json
-from swipegate.cli.output import Exit, console, fail, print_json, problems
+from swipegate.cli.output import Exit, complain, console, fail, print_json
 from swipegate.core import symbols
 from swipegate.core.recordings import RawSwipe, RecordingError, read_recording
 from swipegate.v1 import track_pb2 as pb
@@ -32,6 +32,14 @@ READING_ERRORS = frozenset(
 
 MAX_INTERVAL = 2**32 - 1
 """Nanoseconds of one interval, as swipegate.v1.FluxIntervals holds them."""
+
+
+class Refusal(NamedTuple):
+    """A file or option that cannot be decoded."""
+
+    name: str
+    """The file, or the option it came by."""
+    reason: str
 
 
 class Source(NamedTuple):
@@ -85,7 +93,7 @@ def decode(
     any_source = False
     for source in _sources(files or [], text or [], bits or [], hex_ or [], track):
         any_source = True
-        if isinstance(source, RecordingError):
+        if isinstance(source, Refusal):
             worst = Exit.USAGE
             _print_refusal(source, json)
             continue
@@ -93,7 +101,7 @@ def decode(
             decoded = [(core.decode(swipe, formats), raw) for swipe, raw in source.swipes]
         except core.InvalidField as error:  # its text names the field alone
             worst = Exit.USAGE
-            _print_refusal(RecordingError(source.name, str(error)), json)
+            _print_refusal(Refusal(source.name, str(error)), json)
             continue
         if worst is Exit.OK and not all(_reads(swipe) for swipe, _ in decoded):
             worst = Exit.UNREADABLE
@@ -108,18 +116,18 @@ def _formats(names: list[str] | None) -> core.FormatSet:
         return core.compile_formats(core.DEFAULT_FORMATS)
     for name in names:
         if name not in core.FORMATS_BY_NAME:
-            fail(Exit.USAGE, f"no card format {name}; there are: {', '.join(core.FORMATS_BY_NAME)}")
+            fail(Exit.USAGE, f"--format: no such card format; there are: {', '.join(core.FORMATS_BY_NAME)}")
     return core.compile_formats([core.FORMATS_BY_NAME[name] for name in names])
 
 
 def _sources(
     files: list[Path], texts: list[str], bits: list[str], hexes: list[str], track: int
-) -> Iterator[Source | RecordingError]:
+) -> Iterator[Source | Refusal]:
     for path in files:
         try:
             yield Source(str(path), [(swipe_of(raw), raw) for raw in read_recording(path)])
         except RecordingError as error:
-            yield error
+            yield Refusal(str(path), str(error).removeprefix(path.name).removeprefix(": "))
     for option, values, convert in (
         ("--text", texts, _text),
         ("--bits", bits, _bits),
@@ -129,7 +137,7 @@ def _sources(
             try:
                 yield Source(option, [(pb.Swipe(tracks=[convert(value, track)]), None)])
             except ValueError as error:
-                yield RecordingError(option, str(error))
+                yield Refusal(option, str(error))
 
 
 def _text(value: str, track: int) -> pb.RawTrack:
@@ -211,12 +219,11 @@ def _reads(swipe: pb.DecodedSwipe) -> bool:
     return bool(swipe.tracks) and not any(READING_ERRORS & set(track.errors) for track in swipe.tracks)
 
 
-def _print_refusal(error: RecordingError, json: bool) -> None:
-    name, _, _ = str(error).rpartition(f": {error.reason}")
+def _print_refusal(refusal: Refusal, json: bool) -> None:
     if json:
-        print_json({"file": name, "swipes": [], "error": error.reason})
+        print_json({"file": refusal.name, "swipes": [], "error": refusal.reason})
     else:
-        problems.print(f"[bold red]swipegate:[/] {escape(str(error))}")
+        complain(f"{refusal.name}: {refusal.reason}")
 
 
 def _print(

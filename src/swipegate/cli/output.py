@@ -32,8 +32,14 @@ def print_json(value: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def fail(code: Exit, message: str) -> NoReturn:
-    """Say what is wrong in a line on stderr, and end."""
+def complain(message: str) -> None:
+    """Say what is wrong in one line on stderr."""
     line = " ".join(message.encode(errors="backslashreplace").decode().split())
+    line = "".join(character if character.isprintable() else "?" for character in line)
     problems.print(f"[bold red]swipegate:[/] {escape(line)}", soft_wrap=True)
+
+
+def fail(code: Exit, message: str) -> NoReturn:
+    """Say what is wrong in one line on stderr, and end."""
+    complain(message)
     raise typer.Exit(code)

@@ -19,7 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from swipegate.core import flux
+from swipegate.core import flux, symbols
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 """Bytes of a file, and of a capture unpacked."""
@@ -43,6 +43,8 @@ MIN_FRAME_BITS = 20
 """A shorter frame of a capture is a glitch: sentinels and one character with its LRC take 20."""
 MIN_BURST_BITS = 30
 """A burst of a WAV that reads as fewer bits is noise: four characters, and clocking zeros on both sides."""
+NOISE_JITTER = 0.12
+"""Of several bursts one that does not read is noise when its cells are less regular: share of a cell, see flux."""
 MARGIN_SECONDS = 0.02
 """Kept of a WAV before and after a burst."""
 CLOCK, DATA = 1, 2
@@ -212,7 +214,21 @@ def _parse_wav(data: bytes, name: str) -> list[RawSwipe]:
         loud = [run for run in runs if len(run.candidates[0]) >= MIN_BURST_BITS]
         bursts += [_Burst(number, run) for run in loud]
     bursts.sort(key=lambda burst: burst.run.start)
-    return [_wav_swipe(group, channels, layout.rate) for group in _simultaneous(bursts)]
+    tracks = {id(burst): _burst_track(burst, channels, layout.rate) for burst in bursts}
+    if len(bursts) > 1:
+        bursts = [
+            one
+            for one in bursts
+            if one.run.jitters[0] <= NOISE_JITTER or _reading(tracks[id(one)]) is not None
+        ] or bursts
+    return [
+        RawSwipe(
+            _without_copies([tracks[id(one)] for one in sorted(group, key=lambda one: one.channel)]),
+            min(one.run.start for one in group),
+            max(one.run.end for one in group),
+        )
+        for group in _simultaneous(bursts)
+    ]
 
 
 def _wav_chunks(data: bytes, name: str) -> tuple[_Format, bytes]:
@@ -293,18 +309,29 @@ def _together(one: flux.BitRun, other: flux.BitRun) -> bool:
     return shared >= 0.5 * min(one.end - one.start, other.end - other.start)
 
 
-def _wav_swipe(group: Sequence[_Burst], channels: "Sequence[array[float]]", rate: int) -> RawSwipe:
-    """Return the group as one swipe; a channel that reads like an earlier one is a copy of it."""
-    tracks, seen = [], set()
-    for burst in sorted(group, key=lambda one: one.channel):
-        if burst.run.candidates[0] in seen:
+def _burst_track(burst: _Burst, channels: "Sequence[array[float]]", rate: int) -> RawTrack:
+    first = max(0, int((burst.run.start - MARGIN_SECONDS) * rate))
+    last = min(int((burst.run.end + MARGIN_SECONDS) * rate), first + MAX_BURST_SAMPLES)
+    return RawTrack(samples=channels[burst.channel][first:last], sample_rate=rate)
+
+
+def _reading(track: RawTrack) -> str | None:
+    """Return the characters of a burst; None when it does not read."""
+    read = (symbols.decode(bits) for bits in track.candidates())
+    return next((one.text for one in read if not one.errors), None)
+
+
+def _without_copies(tracks: Sequence[RawTrack]) -> tuple[RawTrack, ...]:
+    """Leave out the channels that read like an earlier one: they are copies of it."""
+    if len(tracks) < 2:
+        return tuple(tracks)
+    readings = [_reading(track) for track in tracks]
+    kept: list[RawTrack] = []
+    for place, (track, reading) in enumerate(zip(tracks, readings, strict=True)):
+        if reading is not None and reading in readings[:place]:
             continue
-        seen.add(burst.run.candidates[0])
-        first = max(0, int((burst.run.start - MARGIN_SECONDS) * rate))
-        last = int((burst.run.end + MARGIN_SECONDS) * rate)
-        last = min(last, first + MAX_BURST_SAMPLES)
-        tracks.append(RawTrack(samples=channels[burst.channel][first:last], sample_rate=rate))
-    return RawSwipe(tuple(tracks), min(one.run.start for one in group), max(one.run.end for one in group))
+        kept.append(track)
+    return tuple(kept)
 
 
 # sigrok: a zip of `metadata` (ini) and logic-1-1, logic-1-2 ... with one byte, or `unitsize`, a sample
