@@ -69,6 +69,8 @@ def extensions() -> list[Extension]:
     from Cython.Build import cythonize
 
     flags = [] if sys.platform == "win32" else ["-O3", "-Wall", "-Wextra", "-Wno-unused-parameter"]
+    if flags:
+        flags.append("-fno-builtin-memset")  # inlined it is `rep stos`, which takes long to start
     if flags and not DEBUG:
         flags.append("-g0")  # debug information is nine tenths of a module
     modules = [
