@@ -481,6 +481,12 @@ cdef int _guess(const uint8_t *text, Py_ssize_t length) noexcept nogil:
     return 2 if _is_separator(text[place]) else 0
 
 
+cdef bint _is_over_track2(const uint8_t *text, Py_ssize_t length) noexcept nogil:
+    """Whether a text has fields, and more characters than track 2 can hold with its LRC."""
+    return length > MAX_DATA2 + 3 and (
+        _find(text, c"=", 1, length) < length or _find(text, c"^", 1, length) < length)
+
+
 cdef void parse_track(const uint8_t *text, Py_ssize_t length, int number, TrackRecord *record) noexcept nogil:
     """Fill `record` from one track without framing; number 0 lets the start sentinel tell. At most MAX_TEXT
     bytes.
@@ -498,7 +504,7 @@ cdef void parse_track(const uint8_t *text, Py_ssize_t length, int number, TrackR
         if text[0] == c"%":
             number = 1
         elif text[0] == c";":
-            number = 2
+            number = 3 if _is_over_track2(text, length) else 2
         elif text[0] == c"+":
             number = 3
         else:

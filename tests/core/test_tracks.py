@@ -229,3 +229,12 @@ def test_bounds() -> None:
     with pytest.raises(ValueError, match="number"):
         compiled.parse("1", 4)
     assert "4111" not in repr(compiled.parse(BANK[1], 2))
+
+
+TRACK3 = ";011234567890123445=724724100000000000030012340202000990103=1234567890==1=1000000000?"
+
+
+def test_a_text_too_long_for_track_2_is_track_3(parse: Parse) -> None:
+    assert parse(TRACK3, 0).number == 3
+    assert parse(";4111111111111111=30121010000012300000?", 0).number == 2
+    assert parse(";" + "4" * 38 + "?", 0).number == 2, "without a field it is a track 2 that is too long"

@@ -267,7 +267,10 @@ def parse_piece(text: str, number: int) -> Track:
     """One track without framing."""
     if not text:
         return Track("", 0, error_set={NO_ENCODING})
+    told = number
     number = number or {"%": 1, ";": 2, "+": 3}.get(text[0], 0) or guess(text)
+    if not told and text[0] == ";" and len(text) > 40 and set("=^") & set(text[1:]):
+        number = 3  # ISO/IEC 7811-2: a track 2 holds 40 characters, its LRC included
     track = Track(re.sub("[^ -~]", "?", text), number)
     starts = {0: "", 1: "%", 2: ";", 3: ";%+#!&@"}[number]
     data = text
