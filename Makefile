@@ -19,7 +19,8 @@ test: .venv/installed-test
 test-floors: .venv/installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/floors
-	$(BIN)/uv pip install --quiet --python .venv/floors/bin/python --resolution lowest-direct --group test --editable .
+	$(BIN)/uv pip install --quiet --python .venv/floors/bin/python --resolution lowest-direct --editable .
+	$(BIN)/uv pip install --quiet --python .venv/floors/bin/python --group test
 	.venv/floors/bin/pytest -m "not slow" tests/api tests/cli tests/domain tests/service tests/store tests/devices
 
 lint: .venv/installed-lint

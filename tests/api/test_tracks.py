@@ -1,6 +1,7 @@
 """TrackService through gRPC."""
 
 import asyncio
+import random
 from typing import Any
 
 import grpc
@@ -162,3 +163,18 @@ async def test_shutdown_ends_an_idle_stream(client: Client, server: Server) -> N
         "SHUTTING_DOWN",
     )
     await stopping
+
+
+async def test_a_long_signal_holds_nobody_up(client: Client) -> None:
+    noise = random.Random(1).randbytes(2_000_000)  # it reads as nothing, and that takes long to find out
+    signal = track_pb2.RawTrack(samples=track_pb2.SampledSignal(pcm=noise, sample_rate=44100))
+    long = track_pb2.DecodeSwipeRequest(swipe=track_pb2.Swipe(tracks=[signal]))
+    quick = track_pb2.DecodeSwipeRequest(swipe=swipe(b";98949188?"))
+    slow = client.tracks.DecodeSwipe(long, **client.options)
+    await asyncio.sleep(0.1)  # it is with the server now
+    answered = 0
+    while not slow.done():
+        await client.tracks.DecodeSwipe(quick, **client.options)
+        answered += 1
+    assert not (await slow).swipe.tracks[0].text
+    assert answered > 10, "other calls went on meanwhile"

@@ -30,7 +30,7 @@ class TrackServicer(track_pb2_grpc.TrackServiceServicer):
     ) -> pb.DecodeSwipeResponse:
         """Decode one swipe."""
         formats = await self._tracks.formats(request.card_formats, "card_formats")
-        return pb.DecodeSwipeResponse(swipe=self._tracks.decode(request.swipe, formats))
+        return pb.DecodeSwipeResponse(swipe=await self._tracks.decode(request.swipe, formats))
 
     async def DecodeSwipes(
         self, requests: AsyncIterator[bytes], _context: aio.ServicerContext[Any, Any]
@@ -43,7 +43,7 @@ class TrackServicer(track_pb2_grpc.TrackServiceServicer):
                 formats = await self._tracks.formats(config.card_formats, "config.card_formats")
             elif _config(request) is not None:
                 raise invalid("config", "belongs in the first message of a stream")
-            yield self._tracks.decode_batch(request, formats)
+            yield await self._tracks.decode_batch(request, formats)
 
 
 async def _until_closed(requests: AsyncIterator[bytes], bell: Bell) -> AsyncIterator[bytes]:

@@ -1,11 +1,19 @@
 """Decoding for callers who bring the swipe themselves."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from swipegate import core
 from swipegate.domain.errors import invalid
 from swipegate.service.card_formats import CardFormats
 from swipegate.v1.track_pb2 import DecodedSwipe, Swipe
+
+T = TypeVar("T")
+
+SHORT = 4096
+"""Bytes of a request whose decoding takes no longer than handing it to a thread, whatever it holds."""
 
 
 class Tracks:
@@ -18,18 +26,25 @@ class Tracks:
         """The compiled formats that a caller names. Raises CARD_FORMAT_NOT_FOUND, INVALID_FIELD."""
         return await self._formats.compiled(names, field)
 
-    def decode(self, swipe: Swipe, formats: core.FormatSet) -> DecodedSwipe:
+    async def decode(self, swipe: Swipe, formats: core.FormatSet) -> DecodedSwipe:
         """One swipe. Raises INVALID_FIELD."""
+        work = partial(core.decode, swipe, formats)
         try:
-            return core.decode(swipe, formats)
+            return await _run(work, swipe.ByteSize())
         except core.InvalidField as error:
             raise invalid(error.field, error.reason) from None
 
-    def decode_batch(self, request: bytes, formats: core.FormatSet) -> bytes:
+    async def decode_batch(self, request: bytes, formats: core.FormatSet) -> bytes:
         """A serialized DecodeSwipesRequest in, a serialized DecodeSwipesResponse out. Raises INVALID_FIELD."""
+        work = partial(core.decode_batch, request, formats)
         try:
-            return core.decode_batch(request, formats)
+            return await _run(work, len(request))
         except core.InvalidField as error:
             raise invalid(error.field, error.reason) from None
         except ValueError:
             raise invalid("request", "is no well-formed DecodeSwipesRequest") from None
+
+
+async def _run(work: Callable[[], T], size: int) -> T:
+    """Run the work here when it is short; else in a thread, since the core lets go of the GIL."""
+    return work() if size <= SHORT else await asyncio.to_thread(work)
