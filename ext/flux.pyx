@@ -497,9 +497,8 @@ cdef int load_pcm16(
     return load_signal(workspace)
 
 
-cdef int load_intervals(Workspace *workspace, const double *intervals, Py_ssize_t count) noexcept nogil:
-    cdef Py_ssize_t k
-    cdef double time = 0.0
+cdef int prepare_intervals(Workspace *workspace, Py_ssize_t count) noexcept nogil:
+    """Make room for the times of `count` intervals, the first time being 0; an error, or 0."""
     workspace.run_count = 0
     workspace.samples = 0
     workspace.transitions = 0
@@ -508,6 +507,15 @@ cdef int load_intervals(Workspace *workspace, const double *intervals, Py_ssize_
     if reserve_transitions(workspace, count + 1) < 0:
         return ERROR_MEMORY
     workspace.times[0] = 0.0
+    return 0
+
+
+cdef int load_intervals(Workspace *workspace, const double *intervals, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t k
+    cdef double time = 0.0
+    cdef int failure = prepare_intervals(workspace, count)
+    if failure < 0:
+        return failure
     for k in range(count):
         if isfinite(intervals[k]) and intervals[k] > 0.0:
             time += min(intervals[k], INTERVAL_MAX)
@@ -522,14 +530,9 @@ cdef int load_intervals_ns(
 ) noexcept nogil:
     cdef Py_ssize_t k
     cdef double time = 0.0
-    workspace.run_count = 0
-    workspace.samples = 0
-    workspace.transitions = 0
-    if count < 0 or count >= TRANSITIONS_MAX:
-        return ERROR_BOUNDS
-    if reserve_transitions(workspace, count + 1) < 0:
-        return ERROR_MEMORY
-    workspace.times[0] = 0.0
+    cdef int failure = prepare_intervals(workspace, count)
+    if failure < 0:
+        return failure
     for k in range(count):
         time += intervals[k] * 1e-9
         workspace.times[k + 1] = time

@@ -10,6 +10,8 @@ from swipegate.v1 import error_pb2
 
 MAX_EXTERNAL_CARD_NUMBER = 64
 """Characters."""
+MAX_NAME = 128
+"""Characters of the name of a user or a system."""
 MAX_REQUEST_ID = 64
 """Characters."""
 MAX_INT64 = 2**63 - 1

@@ -5,13 +5,10 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from swipegate.domain.errors import SwipegateError, invalid
-from swipegate.domain.user_card import AcSystem, canonical_uuid
+from swipegate.domain.user_card import MAX_NAME, AcSystem, canonical_uuid
 from swipegate.store import ac_systems
 from swipegate.store.database import Database
 from swipegate.v1 import error_pb2
-
-MAX_NAME = 128
-"""Characters."""
 
 
 class AcSystems:
