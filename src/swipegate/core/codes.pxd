@@ -13,6 +13,10 @@ cdef enum:
 
 cdef enum:
     REPAIR_PARITY_AND_LRC = 1
+    REPAIR_PARITY_ERASURE = 2
+    REPAIR_LRC_ERASURE = 3
+    REPAIR_OTHER_TRACK = 4
+    REPAIR_OTHER_PASS = 5
 
 # TrackError, as bits of a mask: 1 << number.
 cdef enum:
@@ -32,6 +36,10 @@ cdef enum:
     ERROR_SERVICE_CODE = 1 << 14
     ERROR_NAME = 1 << 15
     ERROR_FORMAT_CODE = 1 << 16
+    ERROR_BIRTH_DATE = 1 << 17
+    ERROR_KEYBOARD_LAYOUT = 1 << 18
+    # Beside the errors of a reading: it is the likeliest, and nothing but itself proves it.
+    NOT_PROVED = 1 << 0
     # With one of these the characters themselves are in doubt, so no card number is taken from the track.
     ERRORS_OF_READING = (1 << 9) - 1
 
@@ -49,9 +57,59 @@ cdef enum:
     ALLOWED_EXPIRY_BLANKS = 1 << 10
     ALLOWED_EXTRA_END_SENTINEL = 1 << 11
     ALLOWED_LOWER_CASE = 1 << 12
+    ALLOWED_KEYBOARD_LAYOUT = 1 << 13
+    ALLOWED_BIRTH_MONTH = 1 << 14
+    ALLOWED_UNPROVED_REPAIR = 1 << 15
 
 cdef enum:
     STANDARD_NONE = 0
     STANDARD_ISO7813_TRACK1 = 1
     STANDARD_ISO7813_TRACK2 = 2
     STANDARD_ISO4909_TRACK3 = 3
+    STANDARD_ISO7813_TRACK1_A = 4
+    STANDARD_ISO7813_TRACK1_RESERVED = 5
+    STANDARD_ISO7813_TRACK1_ISSUER = 6
+    STANDARD_EMV_TRACK2_EQUIVALENT = 7
+    STANDARD_AAMVA_TRACK1 = 8
+    STANDARD_AAMVA_TRACK2 = 9
+    STANDARD_AAMVA_TRACK3 = 10
+    STANDARD_CDMV_TRACK1 = 11
+    STANDARD_CDMV_TRACK2 = 12
+    STANDARD_JIS_X6302_2 = 13
+
+# DifferingField.
+cdef enum:
+    DIFFERING_PAN = 1
+    DIFFERING_EXPIRY = 2
+    DIFFERING_SERVICE_CODE = 3
+    DIFFERING_COUNTRY_CODE = 4
+    DIFFERING_LICENCE_NUMBER = 5
+
+# ExpiryRule.
+cdef enum:
+    EXPIRY_END_OF_MONTH = 1
+    EXPIRY_NEVER = 2
+    EXPIRY_END_OF_BIRTH_MONTH = 3
+    EXPIRY_BIRTHDAY = 4
+
+# CardBrand.
+cdef enum:
+    BRAND_NONE = 0
+    BRAND_VISA = 1
+    BRAND_MASTERCARD = 2
+    BRAND_AMERICAN_EXPRESS = 3
+    BRAND_DINERS_CLUB = 4
+    BRAND_DISCOVER = 5
+    BRAND_JCB = 6
+    BRAND_UNIONPAY = 7
+    BRAND_MAESTRO = 8
+    BRAND_MIR = 9
+    BRAND_RUPAY = 10
+    BRAND_TROY = 11
+    BRAND_ELO = 12
+    BRAND_HIPERCARD = 13
+    BRAND_DANKORT = 14
+    BRAND_BANCONTACT = 15
+    BRAND_VERVE = 16
+    BRAND_UATP = 17
+    BRAND_COUNT = 18
