@@ -2,45 +2,23 @@
 
 from array import array
 
-from libc.math cimport fabs, fabsf, isfinite, sqrtf
-from libc.stdlib cimport free, malloc, realloc
+from libc.math cimport fabs, fabsf, sqrtf
+from libc.stdlib cimport free, malloc
 from libc.string cimport memmove, memset
+
+from swipegate.core cimport transitions as signals
+from swipegate.core.transitions cimport (
+    COARSE, EDGES, LEVELS, PEAKS, RUN_TRANSITIONS_MAX, RUN_TRANSITIONS_MIN, SWIFT, Detector, check, grow,
+    load_buffer, look_again, source_free)
+
+from swipegate.core.transitions import RATE_MAX, RATE_MIN, transitions  # no-cython-lint
 
 # ---- bounds
 
 cdef enum:
-    SAMPLES_MAX = 16_000_000        # of one recording: six minutes at 44.1 kHz
-    RUN_TRANSITIONS_MAX = 16_384    # of one run; the longest track (107 x 5 bits, all ones) has about 1,200
-    TRANSITIONS_MAX = 262_144       # of one recording
-    RUN_TRANSITIONS_MIN = 16        # a shorter run is noise
     FRAME_BITS_MAX = 65_536         # of one clock-and-data capture
 
-cdef double LEAST_RATE = 8_000.0    # Hz
-cdef double MOST_RATE = 1_000_000.0
-cdef double INTERVAL_MAX = 1e9      # seconds, or whatever unit the caller counts in
-
-# ---- peaks
-
-cdef double BLOCK_SECONDS = 0.002
-cdef double COARSE_SMOOTH_SECONDS = 15e-6   # half width; below half a pulse of the fastest swipe
-cdef double COARSE_BASELINE_SECONDS = 0.0125  # half width; four cells of a slow swipe
-cdef double SWIFT_BASELINE_SECONDS = 0.0025
-cdef double FLOOR_SHARE = 0.05              # of the strong blocks' peak-to-peak: quieter blocks hold no flux
-cdef enum:
-    STRONG_BLOCKS = 25                      # 0.05 s, as long as a thump; the shortest swipe takes 0.1 s
-cdef float NOISE_SHARE = 1.6                 # of the quietest blocks' peak-to-peak, when that is little
-cdef float NOISE_MOST = 0.18                # of the strong blocks'
-cdef double PAUSE_SECONDS = 0.030           # five of the slowest cells (5.7 ms)
-cdef double PAUSE_SHARE = 12.0              # of the intervals around: an abrupt stop
-cdef enum:
-    ROUGH_REACH = 5                         # transitions on either side that give a block's rough interval
-
-cdef enum Detector:
-    COARSE      # as loaded: fixed windows
-    PEAKS       # windows by the rough interval, every reversal beyond the swing
-    LEVELS      # the same, one peak a crossing of the hysteresis band
-    SWIFT       # windows for a fast swipe, against hum and thumps
-    EDGES       # peaks of the slope, for recordings of the magnetisation itself
+# ---- attempts
 
 cdef struct Setting:
     Detector detector
@@ -71,12 +49,25 @@ FROM_INTERVALS[:] = [
     Setting(COARSE, 0.0, 0.0, 0.35, 5),
 ]
 
+# ---- regular runs
+
+cdef enum:
+    REGULAR_FROM = 24             # transitions in which the clocking zeros must begin
+    REGULAR_ALIKES = 4
+    REGULAR_TAIL = 12             # transitions of noise that may follow the last cell
+cdef double REGULAR_ALIKE = 0.2   # share by which neighbours among them differ at most
+cdef float LONGEST_HALF = 0.75    # share of a cell from which an interval is a whole one
+cdef float REGULAR_OFF = 0.3      # share of a cell that it, or its middle, may be off the one before
+cdef float REGULAR_GAIN = 0.4     # how fast the cell estimate follows
+cdef float REGULAR_JITTER = 0.06  # most, share of a cell
+
 # ---- cells
 
 cdef enum:
     BEAM = 10                     # survivors an interval
     NOISE_PARENTS = 2             # only so many of the best survivors may pass over an interval
     ROUNDS = 3                    # of fitting the cell times and reading again
+    DETOUR = 24                   # moves that a way which doubts a bit may differ in
 
 cdef enum Action:                 # what the beam made of an interval
     FULL
@@ -101,6 +92,7 @@ cdef enum Move:                   # what the reading made of the next transition
     ZERO_ONE_WEAK                 # 3
     ONE_ONE_WEAK                  # 4
     SKIP                          # 1: no cell
+    MOVES
 
 cdef float FULL_SIGMA = 0.11      # of the beam, share of a cell
 cdef float HALF_SIGMA = 0.15
@@ -122,44 +114,35 @@ cdef float WEAK_COST_MIN = 2.0    # of a transition whose time is not to be trus
 cdef float WEAK_FROM = 0.35       # weight from which that costs more
 cdef float WEAK_SLOPE = 20.0
 cdef float HUBER = 3.0            # deviations beyond this many sigma count linearly
+cdef float SURE = 16.0            # nats by which the other bit is dearer, from which there is no doubt
+cdef unsigned char REPAIR_DOUBT = 64  # least of a bit that took a spike, lost or skipped transition to read
+cdef float DOUBT_ODDS = 0.022     # log odds a step of doubt, as swipes with 12 % of jitter show it
+# Parity and LRC pass two pairs of swapped bits in one column: irregular runs where that is likely have no
+# reading.
+cdef float SHAKY_JITTER = 0.09
+cdef float WRONG_MOST = 4.5       # bits
 cdef float LOG_SQRT_TAU = 0.9189385
 cdef float LOG_TWO = 0.6931472
 
 
 cdef extern from "math.h" nogil:
+    float expf(float)
     float logf(float)
 
 
-CANDIDATES_MAX = 8
-RATE_MIN = LEAST_RATE
-RATE_MAX = MOST_RATE
+CANDIDATES_MAX = 1 + SAMPLE_SETTINGS
 JITTER_MAX = JITTER_LIMIT
 FRAME_PAUSE = 0.010  # seconds; a clock-and-data bit takes 0.2 to 2 ms
 
 
 # ---- memory
 
-cdef int grow(void **pointer, Py_ssize_t capacity, size_t size) noexcept nogil:
-    cdef void *fresh = realloc(pointer[0], <size_t>capacity * size)
-    if fresh == NULL:
-        return ERROR_MEMORY
-    pointer[0] = fresh
-    return 0
-
-
 cdef void workspace_init(Workspace *workspace) noexcept nogil:
     memset(workspace, 0, sizeof(Workspace))
 
 
 cdef void workspace_free(Workspace *workspace) noexcept nogil:
-    free(workspace.signal)
-    free(workspace.prefix)
-    free(workspace.low)
-    free(workspace.high)
-    free(workspace.swing)
-    free(workspace.rough)
-    free(workspace.times)
-    free(workspace.heights)
+    source_free(&workspace.source)
     free(workspace.run_times)
     free(workspace.run_heights)
     free(workspace.weights)
@@ -174,35 +157,12 @@ cdef void workspace_free(Workspace *workspace) noexcept nogil:
     free(workspace.costs)
     free(workspace.moves)
     free(workspace.bits)
+    free(workspace.doubts)
+    free(workspace.bounds)
+    free(workspace.ahead)
+    free(workspace.onward)
+    free(workspace.ordinals)
     workspace_init(workspace)
-
-
-cdef int reserve_samples(Workspace *ws, Py_ssize_t count) noexcept nogil:
-    cdef Py_ssize_t need = count + 1
-    if need > ws.signal_capacity:
-        if (grow(<void **>&ws.signal, need, sizeof(float)) < 0
-                or grow(<void **>&ws.prefix, need, sizeof(double)) < 0):
-            return ERROR_MEMORY
-        ws.signal_capacity = need
-    need = count // ws.block + 2
-    if need > ws.block_capacity:
-        if (grow(<void **>&ws.low, need, sizeof(float)) < 0
-                or grow(<void **>&ws.high, need, sizeof(float)) < 0
-                or grow(<void **>&ws.swing, need, sizeof(float)) < 0
-                or grow(<void **>&ws.rough, need, sizeof(float)) < 0):
-            return ERROR_MEMORY
-        ws.block_capacity = need
-    return 0
-
-
-cdef int reserve_transitions(Workspace *ws, Py_ssize_t count) noexcept nogil:
-    cdef Py_ssize_t need = count + 1
-    if need > ws.transition_capacity:
-        if (grow(<void **>&ws.times, need, sizeof(double)) < 0
-                or grow(<void **>&ws.heights, need, sizeof(float)) < 0):
-            return ERROR_MEMORY
-        ws.transition_capacity = need
-    return 0
 
 
 cdef int reserve_run(Workspace *ws, Py_ssize_t count) noexcept nogil:
@@ -222,409 +182,46 @@ cdef int reserve_run(Workspace *ws, Py_ssize_t count) noexcept nogil:
             or grow(<void **>&ws.beam_cells, n * BEAM, sizeof(float)) < 0
             or grow(<void **>&ws.costs, n, sizeof(float)) < 0
             or grow(<void **>&ws.moves, n, 1) < 0
-            or grow(<void **>&ws.bits, 2 * n, 1) < 0):
+            or grow(<void **>&ws.bits, 2 * n, 1) < 0
+            or grow(<void **>&ws.doubts, 2 * n, 1) < 0
+            or grow(<void **>&ws.bounds, 2 * n, sizeof(double)) < 0
+            or grow(<void **>&ws.ahead, n, sizeof(float)) < 0
+            or grow(<void **>&ws.onward, n, 1) < 0
+            or grow(<void **>&ws.ordinals, n, sizeof(int)) < 0):
         return ERROR_MEMORY
     ws.run_capacity = n
     return 0
 
 
-# ---- samples -> transitions
+# ---- transitions
 
-cdef void sum_up(Workspace *ws) noexcept nogil:
-    cdef Py_ssize_t k
-    cdef double total = 0.0
-    ws.prefix[0] = 0.0
-    for k in range(ws.samples):
-        total += ws.signal[k]
-        ws.prefix[k + 1] = total
-
-
-cdef inline float window_mean(
-    const double *prefix, Py_ssize_t count, Py_ssize_t low, Py_ssize_t high
-) noexcept nogil:
-    if low < 0:
-        low = 0
-    if high > count:
-        high = count
-    return <float>((prefix[high] - prefix[low]) / (high - low)) if high > low else 0.0
-
-
-cdef void flatten(
-    Workspace *ws, Py_ssize_t low, Py_ssize_t high, Py_ssize_t smooth, Py_ssize_t baseline
-) noexcept nogil:
-    """signal[low:high] = mean over +-smooth samples less the mean over +-baseline samples."""
-    cdef const double *prefix = ws.prefix
-    cdef float *out = ws.signal
-    cdef Py_ssize_t k, count = ws.samples
-    cdef Py_ssize_t inner_low = min(max(low, baseline), high)
-    cdef Py_ssize_t inner_high = max(min(high, count - baseline), inner_low)
-    cdef double narrow = 1.0 / (2 * smooth + 1), wide = 1.0 / (2 * baseline + 1)
-    for k in range(low, inner_low):
-        out[k] = (window_mean(prefix, count, k - smooth, k + smooth + 1)
-                  - window_mean(prefix, count, k - baseline, k + baseline + 1))
-    for k in range(inner_low, inner_high):
-        out[k] = <float>((prefix[k + smooth + 1] - prefix[k - smooth]) * narrow
-                         - (prefix[k + baseline + 1] - prefix[k - baseline]) * wide)
-    for k in range(inner_high, high):
-        out[k] = (window_mean(prefix, count, k - smooth, k + smooth + 1)
-                  - window_mean(prefix, count, k - baseline, k + baseline + 1))
-
-
-cdef void slope(Workspace *ws, Py_ssize_t low, Py_ssize_t high, Py_ssize_t width) noexcept nogil:
-    """signal[low:high] = mean of the next width samples less that of the last."""
-    cdef Py_ssize_t k
-    for k in range(low, high):
-        ws.signal[k] = (window_mean(ws.prefix, ws.samples, k, k + width)
-                        - window_mean(ws.prefix, ws.samples, k - width, k))
-
-
-cdef void measure_blocks(Workspace *ws, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Note the least and greatest value of the blocks first..last-1."""
-    cdef Py_ssize_t b, k, low, high
-    cdef float least, most, value
-    for b in range(first, last):
-        low = b * ws.block
-        high = min(low + ws.block, ws.samples)
-        least = most = ws.signal[low]
-        for k in range(low, high):
-            value = ws.signal[k]
-            least = value if value < least else least
-            most = value if value > most else most
-        ws.low[b] = least
-        ws.high[b] = most
-
-
-cdef inline float peak_to_peak(const Workspace *ws, Py_ssize_t b, Py_ssize_t reach) noexcept nogil:
-    cdef Py_ssize_t k, low = max(0, b - reach), high = min(ws.blocks, b + reach + 1)
-    cdef float least = ws.low[low], most = ws.high[low]
-    for k in range(low + 1, high):
-        least = min(least, ws.low[k])
-        most = max(most, ws.high[k])
-    return most - least
-
-
-cdef float quiet(Workspace *ws) noexcept nogil:
-    """Return the peak-to-peak below which a block holds no flux.
-
-    That is FLOOR_SHARE of the strong blocks (95th percentile, but no more than STRONG_BLOCKS above it, for a
-    swipe may be a small part of its recording), or what the quietest (5th) show of noise.
-    """
-    cdef int[256] counts
-    cdef Py_ssize_t b, below, above
-    cdef int low = 0, high = 255
-    cdef float most = 0.0, silence, strong
-    for b in range(ws.blocks):
-        most = max(most, ws.high[b] - ws.low[b])
-    if not most > 0.0:
-        return 0.0
-    memset(counts, 0, sizeof(counts))
-    for b in range(ws.blocks):
-        counts[<int>((ws.high[b] - ws.low[b]) / most * <float>255.0)] += 1
-    below = ws.blocks // 20
-    above = min(below, STRONG_BLOCKS)
-    while high > 0 and above >= counts[high]:
-        above -= counts[high]
-        high -= 1
-    while low < high and below >= counts[low]:
-        below -= counts[low]
-        low += 1
-    strong = most * <float>((high + 1) / 256.0)
-    silence = NOISE_SHARE * most * <float>((low + 1) / 256.0)
-    return max(<float>FLOOR_SHARE * strong, silence if silence < NOISE_MOST * strong else <float>0.0)
-
-
-cdef Py_ssize_t find_peaks(
-    const Workspace *ws, Py_ssize_t low, Py_ssize_t high, Py_ssize_t reach, bint levels,
-    double *times, float *heights, Py_ssize_t capacity,
-) noexcept nogil:
-    """Write the extremes of signal[low:high] that reverse by their block's swing; return the count.
-
-    levels: the signal must also cross the swing's band around zero; a dip short of the other side is none.
-    """
-    cdef const float *signal = ws.signal
-    cdef Py_ssize_t k, b, stop, begin = low, end = low, count = 0
-    cdef float value, swing, top = -1e30, bottom = 1e30, sign = 0.0, best = 0.0, plateau
-    if low >= high:
-        return 0
-    k = low
-    while k < high:
-        b = k // ws.block
-        stop = min((b + 1) * ws.block, high)
-        swing = ws.swing[b]
-        plateau = swing * 0.002
-        while k < stop:
-            value = signal[k]
-            if sign == 0.0:
-                top = max(top, value)
-                bottom = min(bottom, value)
-                if top - bottom > swing:
-                    sign = 1.0 if value == top else -1.0
-                    best = value * sign
-                    begin = end = k
-            else:
-                value *= sign
-                if value > best:
-                    best = value
-                    begin = end = k
-                elif value >= best - plateau and k == end + 1:
-                    end = k
-                elif best - value > swing and (not levels or value < -0.5 * swing):
-                    if not levels or best > 0.5 * swing:
-                        if count >= capacity:
-                            return count
-                        times[count] = apex(ws, begin, end, low, high, reach)
-                        heights[count] = best * sign
-                        count += 1
-                    sign = -sign
-                    best = -value
-                    begin = end = k
-            k += 1
-    if sign != 0.0 and count < capacity and best > 0.5 * ws.swing[end // ws.block]:
-        times[count] = apex(ws, begin, end, low, high, reach)
-        heights[count] = best * sign
-        count += 1
-    return count
-
-
-cdef inline double apex(
-    const Workspace *ws, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t low, Py_ssize_t high, Py_ssize_t reach
-) noexcept nogil:
-    """Return the seconds of a peak on samples begin..end: a parabola through it and its neighbours."""
-    cdef Py_ssize_t k = (begin + end) // 2
-    cdef float before, after, curve
-    cdef double shift = 0.0
-    if end > begin + 1:
-        return 0.5 * (begin + end) / ws.rate
-    if k - reach >= low and k + reach < high:
-        before = ws.signal[k - reach]
-        after = ws.signal[k + reach]
-        curve = before - 2.0 * ws.signal[k] + after
-        if curve != 0.0:
-            shift = 0.5 * reach * (before - after) / curve
-            if not fabs(shift) <= reach:
-                shift = 0.0
-    return (k + shift) / ws.rate
-
-
-cdef int load_signal(Workspace *ws) noexcept nogil:
-    """Find the transitions of ws.signal coarsely, and the runs they form; return the number of runs."""
-    cdef Py_ssize_t b, smooth, baseline, reach
-    cdef float size, share = FROM_SAMPLES[0].swing
-    ws.run_count = 0
-    ws.transitions = 0
-    if ws.samples < 16:
-        return 0
-    ws.blocks = (ws.samples + ws.block - 1) // ws.block
-    sum_up(ws)
-    smooth = <Py_ssize_t>(ws.rate * COARSE_SMOOTH_SECONDS + 0.5)
-    baseline = <Py_ssize_t>(ws.rate * COARSE_BASELINE_SECONDS)
-    flatten(ws, 0, ws.samples, smooth, baseline)
-    measure_blocks(ws, 0, ws.blocks)
-    ws.floor = quiet(ws)
-    reach = 1
-    for b in range(ws.blocks):
-        size = peak_to_peak(ws, b, reach)
-        ws.swing[b] = share * size if size > ws.floor and size > 0.0 else <float>1e30
-    if reserve_transitions(ws, min(ws.samples, <Py_ssize_t>TRANSITIONS_MAX)) < 0:
-        return ERROR_MEMORY
-    ws.transitions = find_peaks(
-        ws, 0, ws.samples, max(<Py_ssize_t>1, smooth), False, ws.times, ws.heights,
-        min(ws.samples, <Py_ssize_t>TRANSITIONS_MAX),
-    )
-    split(ws, PAUSE_SECONDS)
-    return ws.run_count
-
-
-cdef void split(Workspace *ws, double pause) noexcept nogil:
-    """Cut the transitions into runs at every pause: an absolute one, or one far longer than the intervals."""
-    cdef Py_ssize_t k, first = 0
-    cdef double gap, usual = 0.0
-    cdef int seen = 0
-    ws.run_count = 0
-    for k in range(1, ws.transitions + 1):
-        if k < ws.transitions:
-            gap = ws.times[k] - ws.times[k - 1]
-            if gap <= pause and (seen < 8 or gap <= PAUSE_SHARE * usual) and k - first < RUN_TRANSITIONS_MAX:
-                usual += (gap - usual) * (0.125 if seen >= 8 else 1.0 / (seen + 1))
-                seen += 1
-                continue
-        if k - first >= RUN_TRANSITIONS_MIN and ws.run_count < RUNS:
-            ws.runs[ws.run_count].first = first
-            ws.runs[ws.run_count].count = k - first
-            ws.runs[ws.run_count].start = ws.times[first]
-            ws.runs[ws.run_count].end = ws.times[k - 1]
-            ws.run_count += 1
-        first = k
-        seen = 0
-        usual = 0.0
-
-
-cdef int prepare(Workspace *ws, Py_ssize_t count, double rate) noexcept nogil:
-    ws.run_count = 0
-    ws.transitions = 0
-    ws.samples = 0
-    if count < 0 or count > SAMPLES_MAX or not (LEAST_RATE <= rate <= MOST_RATE):
-        return ERROR_BOUNDS
-    ws.rate = rate
-    ws.block = <Py_ssize_t>(rate * BLOCK_SECONDS)
-    if reserve_samples(ws, count) < 0:
-        return ERROR_MEMORY
-    ws.samples = count
-    return 0
+cdef int take(Workspace *workspace, int runs) noexcept nogil:
+    """Note the runs that the source found, or none after an error; return what the source did."""
+    workspace.runs = workspace.source.runs
+    workspace.run_count = max(runs, 0)
+    return runs
 
 
 cdef int load_samples(
     Workspace *workspace, const float *samples, Py_ssize_t count, double rate
 ) noexcept nogil:
-    cdef Py_ssize_t k
-    cdef int failure = prepare(workspace, count, rate)
-    if failure < 0:
-        return failure
-    for k in range(count):  # what is no number, or no voltage, is silence
-        workspace.signal[k] = samples[k] if fabsf(samples[k]) < 1e15 else <float>0.0
-    return load_signal(workspace)
+    return take(workspace, signals.load_samples(&workspace.source, samples, count, rate))
 
 
 cdef int load_pcm16(
     Workspace *workspace, const unsigned char *pcm, Py_ssize_t count, double rate
 ) noexcept nogil:
-    cdef Py_ssize_t k
-    cdef int failure = prepare(workspace, count, rate)
-    if failure < 0:
-        return failure
-    for k in range(count):
-        workspace.signal[k] = <float>(<short>(pcm[2 * k] | (pcm[2 * k + 1] << 8)))
-    return load_signal(workspace)
-
-
-cdef int prepare_intervals(Workspace *workspace, Py_ssize_t count) noexcept nogil:
-    """Make room for the times of `count` intervals, the first time being 0; an error, or 0."""
-    workspace.run_count = 0
-    workspace.samples = 0
-    workspace.transitions = 0
-    if count < 0 or count >= TRANSITIONS_MAX:
-        return ERROR_BOUNDS
-    if reserve_transitions(workspace, count + 1) < 0:
-        return ERROR_MEMORY
-    workspace.times[0] = 0.0
-    return 0
+    return take(workspace, signals.load_pcm16(&workspace.source, pcm, count, rate))
 
 
 cdef int load_intervals(Workspace *workspace, const double *intervals, Py_ssize_t count) noexcept nogil:
-    cdef Py_ssize_t k
-    cdef double time = 0.0
-    cdef int failure = prepare_intervals(workspace, count)
-    if failure < 0:
-        return failure
-    for k in range(count):
-        if isfinite(intervals[k]) and intervals[k] > 0.0:
-            time += min(intervals[k], INTERVAL_MAX)
-        workspace.times[k + 1] = time
-    workspace.transitions = count + 1
-    split(workspace, 2.0 * INTERVAL_MAX)
-    return workspace.run_count
+    return take(workspace, signals.load_intervals(&workspace.source, intervals, count))
 
 
 cdef int load_intervals_ns(
     Workspace *workspace, const unsigned int *intervals, Py_ssize_t count
 ) noexcept nogil:
-    cdef Py_ssize_t k
-    cdef double time = 0.0
-    cdef int failure = prepare_intervals(workspace, count)
-    if failure < 0:
-        return failure
-    for k in range(count):
-        time += intervals[k] * 1e-9
-        workspace.times[k + 1] = time
-    workspace.transitions = count + 1
-    split(workspace, PAUSE_SECONDS)
-    return workspace.run_count
-
-
-# ---- one run again, with windows that fit its speed
-
-cdef float middle_of(float *values, int count) noexcept nogil:
-    """Return the median; sorts values."""
-    cdef int i, j
-    cdef float value
-    for i in range(1, count):
-        value = values[i]
-        j = i - 1
-        while j >= 0 and values[j] > value:
-            values[j + 1] = values[j]
-            j -= 1
-        values[j + 1] = value
-    return values[count // 2]
-
-
-cdef void rough_intervals(Workspace *ws, const Run *run, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Fill rough[first:last]: the median interval, in samples, of the transitions around each block."""
-    cdef float[2 * ROUGH_REACH] near
-    cdef Py_ssize_t b, k, at = run.first, low, high, end = run.first + run.count
-    cdef int count
-    cdef double centre
-    for b in range(first, last):
-        centre = (b + 0.5) * ws.block / ws.rate
-        while at + 1 < end and ws.times[at] < centre:
-            at += 1
-        low = max(run.first, at - ROUGH_REACH)
-        high = min(end - 1, at + ROUGH_REACH)
-        count = 0
-        for k in range(low, high):
-            near[count] = <float>((ws.times[k + 1] - ws.times[k]) * ws.rate)
-            count += 1
-        ws.rough[b] = middle_of(near, count) if count else <float>ws.block
-
-
-cdef Py_ssize_t look_again(Workspace *ws, const Run *run, const Setting *setting) noexcept nogil:
-    """Detect the run's transitions into run_times with windows that follow its speed; return how many."""
-    cdef Py_ssize_t margin = 2 * ws.block
-    cdef Py_ssize_t low = max(<Py_ssize_t>0, <Py_ssize_t>(run.start * ws.rate) - margin)
-    cdef Py_ssize_t high = min(ws.samples, <Py_ssize_t>(run.end * ws.rate) + margin)
-    cdef Py_ssize_t first = low // ws.block, last = (high + ws.block - 1) // ws.block
-    cdef Py_ssize_t b, from_, to, smooth, baseline, reach
-    cdef float size, usual
-    last = min(last, ws.blocks)
-    low = first * ws.block
-    high = min(ws.samples, last * ws.block)
-    rough_intervals(ws, run, first, last)
-    for b in range(first, last):
-        from_ = b * ws.block
-        to = min(from_ + ws.block, high)
-        smooth = <Py_ssize_t>(ws.rough[b] * setting.smooth)
-        if setting.detector == EDGES:
-            slope(ws, from_, to, max(<Py_ssize_t>1, smooth))
-        elif setting.detector == SWIFT:
-            smooth = <Py_ssize_t>(ws.rate * COARSE_SMOOTH_SECONDS + 0.5)
-            flatten(ws, from_, to, smooth, <Py_ssize_t>(ws.rate * SWIFT_BASELINE_SECONDS))
-        else:
-            baseline = max(<Py_ssize_t>8, <Py_ssize_t>(ws.rough[b] * 3.0))
-            flatten(ws, from_, to, smooth, baseline)
-    measure_blocks(ws, first, last)
-    usual = ws.rough[(first + last) // 2]
-    for b in range(first, last):
-        reach = 2 if setting.detector == SWIFT else 1 + <Py_ssize_t>(1.5 * ws.rough[b] / ws.block)
-        size = run_peak_to_peak(ws, b, reach, first, last)
-        if size > 0.0 and (size > 0.5 * ws.floor or setting.detector == EDGES):
-            ws.swing[b] = setting.swing * size
-        else:
-            ws.swing[b] = <float>1e30
-    reach = max(<Py_ssize_t>1, <Py_ssize_t>(usual * setting.smooth * 0.7))
-    return find_peaks(
-        ws, low, high, reach, setting.detector == LEVELS, ws.run_times, ws.run_heights,
-        min(<Py_ssize_t>RUN_TRANSITIONS_MAX, ws.run_capacity),
-    )
-
-
-cdef inline float run_peak_to_peak(
-    const Workspace *ws, Py_ssize_t b, Py_ssize_t reach, Py_ssize_t first, Py_ssize_t last
-) noexcept nogil:
-    cdef Py_ssize_t k, low = max(first, b - reach), high = min(last, b + reach + 1)
-    cdef float least = ws.low[low], most = ws.high[low]
-    for k in range(low + 1, high):
-        least = min(least, ws.low[k])
-        most = max(most, ws.high[k])
-    return most - least
+    return take(workspace, signals.load_intervals_ns(&workspace.source, intervals, count))
 
 
 cdef void weigh(Workspace *ws, Py_ssize_t count, bint known) noexcept nogil:
@@ -872,12 +469,6 @@ cdef inline float huber(float share) noexcept nogil:
     return <float>0.5 * share * share if share < HUBER else HUBER * (share - <float>0.5 * HUBER)
 
 
-cdef inline void relax(Workspace *ws, Py_ssize_t node, float cost, int move) noexcept nogil:
-    if cost < ws.costs[node]:
-        ws.costs[node] = cost
-        ws.moves[node] = <unsigned char>move
-
-
 cdef inline float spike_cost(const Workspace *ws, Py_ssize_t transition) noexcept nogil:
     """Two transitions from here on are a spike: the weaker they are, the cheaper."""
     cdef float weight = min(ws.weights[transition], ws.weights[transition + 1])
@@ -889,78 +480,121 @@ cdef inline float weak_cost(const Workspace *ws, Py_ssize_t transition) noexcept
     return WEAK_COST_MIN + WEAK_SLOPE * max(<float>0.0, ws.weights[transition] - WEAK_FROM)
 
 
-cdef void find_way(Workspace *ws, Py_ssize_t count, float sigma) noexcept nogil:
+cdef struct Prices:    # of deviations, for one jitter
+    float by_sigma     # 1 / standard deviation of a cell, share of a cell
+    float by_half      # of half a cell
+    float by_middle    # of a 1's middle transition
+    float base         # what a cell costs that is where it is expected
+    float more         # and a middle transition
+
+
+cdef Prices prices_for(float sigma) noexcept nogil:
+    cdef Prices prices
+    cdef float middle = <float>0.01 + <float>0.4 * sigma
+    prices.by_sigma = 1.0 / sigma
+    prices.by_middle = 1.0 / middle
+    prices.by_half = 1.0 / sqrtf(<float>0.25 * sigma * sigma + middle * middle)
+    prices.base = logf(sigma) + LOG_SQRT_TAU + LOG_TWO
+    prices.more = logf(middle) + LOG_SQRT_TAU
+    return prices
+
+
+cdef int price_moves(
+    const Workspace *ws, Py_ssize_t i, Py_ssize_t count, const Prices *by, int *moves, float *costs
+) noexcept nogil:
+    """Write the moves that are open at transition i and what each costs; return how many."""
+    cdef const float *d = ws.intervals + i
+    cdef Py_ssize_t left = count - i
+    cdef float t = 1.0 / ws.cells[i], a = d[0] * t, b, c, e, f, two, three
+    cdef int n = 2
+    moves[0] = ZERO
+    costs[0] = by.base + huber((a - 1) * by.by_sigma)
+    moves[1] = SKIP
+    costs[1] = SKIP_COST
+    if a > 1.6:
+        moves[n] = ZERO_ZERO_LOST
+        costs[n] = by.base + LOST_COST + huber((a - 2) * by.by_sigma * <float>0.7)
+        n += 1
+    if left < 2:
+        return n
+    b = d[1] * t
+    two = a + b
+    moves[n] = ONE
+    costs[n] = by.base + by.more + huber((two - 1) * by.by_sigma) + huber((a - b) * <float>0.5 * by.by_middle)
+    n += 1
+    if two > 1.6:
+        e = by.base + by.more + LOST_COST
+        moves[n] = ONE_ZERO_LOST
+        costs[n] = e + huber((a - <float>0.5) * by.by_half) + huber((b - <float>1.5) * by.by_sigma)
+        moves[n + 1] = ZERO_ONE_LOST
+        costs[n + 1] = e + huber((a - <float>1.5) * by.by_sigma) + huber((b - <float>0.5) * by.by_half)
+        moves[n + 2] = ZERO_ZERO_WEAK
+        costs[n + 2] = by.base + weak_cost(ws, i + 1) + huber((two - 2) * by.by_sigma * <float>0.7)
+        n += 3
+    if left < 3:
+        return n
+    c = d[2] * t
+    three = two + c
+    if three > 1.6:
+        e = by.base + by.more
+        moves[n] = ONE_ONE_LOST
+        costs[n] = (e + by.more + LOST_COST + huber((a - <float>0.5) * by.by_half)
+                    + huber((b - 1) * by.by_sigma) + huber((c - <float>0.5) * by.by_half))
+        moves[n + 1] = ONE_ZERO_WEAK
+        costs[n + 1] = (e + weak_cost(ws, i + 2) + huber((a - <float>0.5) * by.by_half)
+                        + huber((b + c - <float>1.5) * by.by_sigma))
+        moves[n + 2] = ZERO_ONE_WEAK
+        costs[n + 2] = (e + weak_cost(ws, i + 1) + huber((two - <float>1.5) * by.by_sigma)
+                        + huber((c - <float>0.5) * by.by_half))
+        n += 3
+    else:
+        moves[n] = ZERO_SPIKE
+        costs[n] = by.base + spike_cost(ws, i + 1) + huber((three - 1) * by.by_sigma)
+        n += 1
+    if left < 4:
+        return n
+    f = d[3] * t
+    if three + f > 1.6:
+        moves[n] = ONE_ONE_WEAK
+        costs[n] = (by.base + 2 * by.more + weak_cost(ws, i + 2) + huber((a - <float>0.5) * by.by_half)
+                    + huber((b + c - 1) * by.by_sigma) + huber((f - <float>0.5) * by.by_half))
+        return n + 1
+    e = by.base + by.more + huber((three + f - 1) * by.by_sigma)
+    moves[n] = ONE_SPIKE_LATE
+    costs[n] = e + spike_cost(ws, i + 2) + huber((a - b - c - f) * <float>0.5 * by.by_middle)
+    moves[n + 1] = ONE_SPIKE_EARLY
+    costs[n + 1] = e + spike_cost(ws, i + 1) + huber((three - f) * <float>0.5 * by.by_middle)
+    return n + 2
+
+
+cdef void find_way(Workspace *ws, Py_ssize_t count, const Prices *prices) noexcept nogil:
     """Viterbi over the transitions 0..count: costs and the move that leads to each."""
-    cdef const float *d = ws.intervals
-    cdef float middle = <float>0.01 + <float>0.4 * sigma  # deviation of a 1's middle transition
-    cdef float half = sqrtf(<float>0.25 * sigma * sigma + middle * middle)
-    cdef float base = logf(sigma) + LOG_SQRT_TAU + LOG_TWO
-    cdef float more = logf(middle) + LOG_SQRT_TAU
-    cdef float by_sigma = 1.0 / sigma, by_middle = 1.0 / middle, by_half = 1.0 / half
-    cdef float here, t, a, b, c, e, f, two, three
-    cdef Py_ssize_t i
+    cdef int[MOVES] moves
+    cdef float[MOVES] costs
+    cdef Py_ssize_t i, node
+    cdef int m, n
+    cdef float cost
     for i in range(count + 1):
         ws.costs[i] = <float>1e30
         ws.moves[i] = NOWHERE
     ws.costs[0] = 0.0
     for i in range(count):
-        here = ws.costs[i]
-        if here >= 1e30:
+        if ws.costs[i] >= <float>1e30:
             continue
-        t = 1.0 / ws.cells[i]
-        a = d[i] * t
-        relax(ws, i + 1, here + SKIP_COST, SKIP)
-        relax(ws, i + 1, here + base + huber((a - 1) * by_sigma), ZERO)
-        if a > 1.6:
-            relax(ws, i + 1, here + base + LOST_COST + huber((a - 2) * by_sigma * <float>0.7), ZERO_ZERO_LOST)
-        if i + 2 > count:
-            continue
-        b = d[i + 1] * t
-        two = a + b
-        relax(ws, i + 2, here + base + more + huber((two - 1) * by_sigma)
-              + huber((a - b) * <float>0.5 * by_middle), ONE)
-        if two > 1.6:
-            e = here + base + more + LOST_COST
-            relax(ws, i + 2, e + huber((a - <float>0.5) * by_half) + huber((b - <float>1.5) * by_sigma),
-                  ONE_ZERO_LOST)
-            relax(ws, i + 2, e + huber((a - <float>1.5) * by_sigma) + huber((b - <float>0.5) * by_half),
-                  ZERO_ONE_LOST)
-            e = here + base + weak_cost(ws, i + 1)
-            relax(ws, i + 2, e + huber((two - 2) * by_sigma * <float>0.7), ZERO_ZERO_WEAK)
-        if i + 3 > count:
-            continue
-        c = d[i + 2] * t
-        three = two + c
-        if three > 1.6:
-            e = here + base + more
-            relax(ws, i + 3, e + more + LOST_COST + huber((a - <float>0.5) * by_half)
-                  + huber((b - 1) * by_sigma) + huber((c - <float>0.5) * by_half), ONE_ONE_LOST)
-            relax(ws, i + 3, e + weak_cost(ws, i + 2) + huber((a - <float>0.5) * by_half)
-                  + huber((b + c - <float>1.5) * by_sigma), ONE_ZERO_WEAK)
-            relax(ws, i + 3, e + weak_cost(ws, i + 1) + huber((two - <float>1.5) * by_sigma)
-                  + huber((c - <float>0.5) * by_half), ZERO_ONE_WEAK)
-        else:
-            relax(ws, i + 3, here + base + spike_cost(ws, i + 1) + huber((three - 1) * by_sigma), ZERO_SPIKE)
-        if i + 4 > count:
-            continue
-        f = d[i + 3] * t
-        if three + f > 1.6:
-            e = here + base + 2 * more + weak_cost(ws, i + 2)
-            relax(ws, i + 4, e + huber((a - <float>0.5) * by_half) + huber((b + c - 1) * by_sigma)
-                  + huber((f - <float>0.5) * by_half), ONE_ONE_WEAK)
-        else:
-            e = here + base + more + huber((three + f - 1) * by_sigma)
-            relax(ws, i + 4, e + spike_cost(ws, i + 2) + huber((a - b - c - f) * <float>0.5 * by_middle),
-                  ONE_SPIKE_LATE)
-            relax(ws, i + 4, e + spike_cost(ws, i + 1) + huber((three - f) * <float>0.5 * by_middle),
-                  ONE_SPIKE_EARLY)
+        n = price_moves(ws, i, count, prices, moves, costs)
+        for m in range(n):
+            cost = ws.costs[i] + costs[m]
+            node = i + LENGTHS[moves[m]]
+            if cost < ws.costs[node]:
+                ws.costs[node] = cost
+                ws.moves[node] = <unsigned char>moves[m]
 
 
 # By Move: the intervals a move takes, the cells it gives, and their bits.
-cdef int[15] LENGTHS
-cdef int[15] CELLS
-cdef int[15] FIRST_BITS
-cdef int[15] SECOND_BITS
+cdef int[MOVES] LENGTHS
+cdef int[MOVES] CELLS
+cdef int[MOVES] FIRST_BITS
+cdef int[MOVES] SECOND_BITS
 LENGTHS[:] = [1, 1, 2, 3, 4, 4, 1, 2, 2, 3, 2, 3, 3, 4, 1]
 CELLS[:] = [0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 0]
 FIRST_BITS[:] = [0, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0]
@@ -972,7 +606,8 @@ cdef Py_ssize_t walk(
 ) noexcept nogil:
     """Turn the way to the last transition into bits and noted cells; return the cells, digest the way."""
     cdef Py_ssize_t node = count, steps = 0, found = 0, k
-    cdef int move
+    cdef int move, c
+    cdef double step, end = ws.run_times[0]
     cdef int *path = ws.begins + 2 * ws.run_capacity  # there are at most two cells an interval
     while node > 0 and ws.moves[node] != NOWHERE:
         path[steps] = <int>node
@@ -989,10 +624,200 @@ cdef Py_ssize_t walk(
         ws.bits[found] = <unsigned char>FIRST_BITS[move]
         if CELLS[move] == 2:
             ws.bits[found + 1] = <unsigned char>SECOND_BITS[move]
+        end = ws.run_times[node]
+        step = (end - ws.run_times[node - LENGTHS[move]]) / CELLS[move]
+        for c in range(CELLS[move]):
+            ws.bounds[found + c] = end - step * (CELLS[move] - c)
         found = note_cell(ws, found, node - LENGTHS[move], node, CELLS[move])
+    ws.bounds[found] = end
     reading.count = found
     return found
 
+
+# ---- how sure each bit is: the cheapest way that gives it another value
+
+cdef inline unsigned char doubt_of(float dearer) noexcept nogil:
+    """Scale the cost, in nats, by which the other value is dearer."""
+    return <unsigned char>(<float>255.0 * max(<float>0.0, <float>1.0 - max(dearer, <float>0.0) / SURE))
+
+
+cdef inline void doubt(Workspace *ws, Py_ssize_t cell, unsigned char value) noexcept nogil:
+    if 0 <= cell < ws.cell_count and ws.doubts[cell] < value:
+        ws.doubts[cell] = value
+
+
+cdef void number_cells(Workspace *ws, Py_ssize_t count, Py_ssize_t found) noexcept nogil:
+    """ordinals[k]: how many cells of the best way end before transition k, -1 off it; doubt its repairs."""
+    cdef Py_ssize_t node = count, k
+    cdef int move
+    ws.cell_count = found
+    memset(ws.doubts, 0, <size_t>found)
+    for k in range(count + 1):
+        ws.ordinals[k] = -1
+    while True:
+        ws.ordinals[node] = <int>found
+        move = ws.moves[node]
+        if node <= 0 or move == NOWHERE:
+            return
+        if move == SKIP:
+            doubt(ws, found - 1, REPAIR_DOUBT)
+            doubt(ws, found, REPAIR_DOUBT)
+        elif move > ONE:
+            for k in range(CELLS[move]):
+                doubt(ws, found - 1 - k, REPAIR_DOUBT)
+        found -= CELLS[move]
+        node -= LENGTHS[move]
+
+
+cdef inline int add_bits(unsigned char *bits, int count, int move) noexcept nogil:
+    if CELLS[move]:
+        bits[count] = <unsigned char>FIRST_BITS[move]
+    if CELLS[move] == 2:
+        bits[count + 1] = <unsigned char>SECOND_BITS[move]
+    return count + CELLS[move]
+
+
+cdef void doubt_detour(Workspace *ws, Py_ssize_t start, int move, unsigned char value) noexcept nogil:
+    """Follow the cheapest way that leaves the best one by this move until both meet; doubt what differs."""
+    cdef unsigned char[2 * DETOUR + 2] bits
+    cdef int steps = 0, count = add_bits(bits, 0, move), most, same_first = 0, same_last = 0, k
+    cdef Py_ssize_t node = start + LENGTHS[move], first = ws.ordinals[start], last, cell, length
+    while ws.ordinals[node] < 0:
+        if steps == DETOUR:
+            return
+        steps += 1
+        count = add_bits(bits, count, ws.onward[node])
+        node += LENGTHS[ws.onward[node]]
+    length = ws.ordinals[node] - first
+    most = <int>min(<Py_ssize_t>count, length)
+    if count == length:
+        for k in range(count):
+            if bits[k] != ws.bits[first + k]:
+                doubt(ws, first + k, value)
+        return
+    while same_first < most and bits[same_first] == ws.bits[first + same_first]:
+        same_first += 1
+    while same_last < most and bits[count - 1 - same_last] == ws.bits[first + length - 1 - same_last]:
+        same_last += 1
+    # a cell more or less, somewhere between: its neighbours are doubtful too
+    first += min(same_first, <int>length - same_last) - 1
+    last = first + abs(same_first - <int>length + same_last) + 1
+    for cell in range(first, last + 1):
+        doubt(ws, cell, value)
+
+
+cdef void doubt_bits(Workspace *ws, Py_ssize_t count, const Prices *prices) noexcept nogil:
+    """Fill doubts: a second Viterbi, from the end, gives the cheapest end for every move off the best way."""
+    cdef int[MOVES] moves
+    cdef float[MOVES] costs
+    cdef Py_ssize_t i, node
+    cdef int m, n
+    cdef float cost, dearer, best = ws.costs[count]
+    number_cells(ws, count, ws.cell_count)
+    ws.ahead[count] = 0.0
+    for i in range(count - 1, -1, -1):
+        n = price_moves(ws, i, count, prices, moves, costs)
+        ws.ahead[i] = <float>1e30
+        for m in range(n):
+            cost = costs[m] + ws.ahead[i + LENGTHS[moves[m]]]
+            if cost < ws.ahead[i]:
+                ws.ahead[i] = cost
+                ws.onward[i] = <unsigned char>moves[m]
+        if ws.ordinals[i] < 0:
+            continue
+        for m in range(n):
+            node = i + LENGTHS[moves[m]]
+            dearer = ws.costs[i] + costs[m] + ws.ahead[node] - best
+            if dearer < SURE and not (ws.ordinals[node] >= 0 and ws.moves[node] == moves[m]):
+                doubt_detour(ws, i, moves[m], doubt_of(dearer))
+
+
+cdef float wrong_bits(const unsigned char *doubts, Py_ssize_t count) noexcept nogil:
+    """Return how many bits are expected to be wrong."""
+    cdef Py_ssize_t k
+    cdef float total = 0.0
+    for k in range(count):
+        if doubts[k] >= 128:
+            total += <float>1.0 / (<float>1.0 + expf((255 - doubts[k]) * DOUBT_ODDS))
+    return total
+
+
+# ---- regular runs, in one pass
+
+cdef Py_ssize_t first_regular(const double *times, Py_ssize_t count) noexcept nogil:
+    """Return the first of the clocking zeros (ISO/IEC 7811-2), -1 where the run does not begin with any."""
+    cdef Py_ssize_t k, alike = 0
+    cdef double now, before = times[1] - times[0]
+    for k in range(1, min(count - 1, <Py_ssize_t>REGULAR_FROM)):
+        now = times[k + 1] - times[k]
+        alike = alike + 1 if fabs(now - before) < REGULAR_ALIKE * before else 0
+        if alike == REGULAR_ALIKES:
+            return k - alike
+        before = now
+    return -1
+
+
+cdef float second_differences(const float *spans, Py_ssize_t count) noexcept nogil:
+    """Return the RMS deviation of cells from a steady change of speed, as a share of a cell."""
+    cdef Py_ssize_t k
+    cdef float off, squares = 0.0
+    for k in range(1, count - 1):
+        off = (spans[k - 1] + spans[k + 1]) / spans[k] - <float>2.0
+        squares += off * off
+    return sqrtf(squares / <float>(6 * (count - 2)))  # each holds three cells: 1 + 4 + 1 variances
+
+
+cdef Py_ssize_t read_regular(
+    Workspace *ws, const double *times, Py_ssize_t count, Reading *reading
+) noexcept nogil:
+    """Read transitions whose cells leave no doubt, halves far from wholes; 0 where any does."""
+    cdef Py_ssize_t k = first_regular(times, count), last = count - 1, found = 0
+    cdef float whole, half, margin, by_variance, cell
+    cdef int bit
+    if k < 0:
+        return 0
+    cell = <float>(times[k + 1] - times[k])
+    while k < last:
+        whole = <float>(times[k + 1] - times[k])
+        bit = whole < LONGEST_HALF * cell
+        margin = whole - LONGEST_HALF * cell
+        if bit:
+            if k + 2 > last:
+                break
+            half = whole
+            whole = <float>(times[k + 2] - times[k])
+            margin = LONGEST_HALF * cell - max(half, whole - half)
+            if not fabsf(half + half - whole) < REGULAR_OFF * cell:
+                break
+        if not fabsf(whole - cell) < REGULAR_OFF * cell:
+            break
+        ws.bits[found] = <unsigned char>bit
+        ws.bounds[found] = times[k]
+        ws.spans[found] = whole
+        ws.middles[found] = margin / cell
+        cell += REGULAR_GAIN * (whole - cell)
+        found += 1
+        k += 1 + bit
+    if last - k > REGULAR_TAIL or found < RUN_TRANSITIONS_MIN:
+        return 0
+    ws.bounds[found] = times[k]
+    reading.jitter = second_differences(ws.spans, found)
+    if not reading.jitter < REGULAR_JITTER:
+        return 0
+    # a half is an interval of mean 1/2, a whole of 1: their log likelihoods differ by this
+    by_variance = <float>0.5 / (max(reading.jitter, SIGMA_MIN) * max(reading.jitter, SIGMA_MIN))
+    for k in range(found):
+        ws.doubts[k] = doubt_of(ws.middles[k] * by_variance)
+    reading.bits = ws.bits
+    reading.doubts = ws.doubts
+    reading.bounds = ws.bounds
+    reading.count = found
+    reading.start = ws.bounds[0]
+    reading.end = ws.bounds[found]
+    return found
+
+
+# ---- any run
 
 cdef Py_ssize_t read_run(
     Workspace *ws, Py_ssize_t count, const Setting *setting, Reading *reading
@@ -1000,6 +825,7 @@ cdef Py_ssize_t read_run(
     """Read the count transitions in run_times; return the number of bits."""
     cdef Py_ssize_t k, found, intervals = count - 1
     cdef float sigma, least
+    cdef Prices prices
     cdef int _turn
     cdef unsigned long long path = 0, before
     least = <float>((ws.run_times[count - 1] - ws.run_times[0]) / intervals * 1e-4)
@@ -1011,7 +837,8 @@ cdef Py_ssize_t read_run(
     for _turn in range(ROUNDS):
         sigma = fit_cells(ws, intervals, found, setting.reach)
         reading.jitter = sigma
-        find_way(ws, intervals, min(max(sigma, SIGMA_MIN), SIGMA_MAX))
+        prices = prices_for(min(max(sigma, SIGMA_MIN), SIGMA_MAX))
+        find_way(ws, intervals, &prices)
         before = path
         path = 0
         found = walk(ws, intervals, reading, &path)
@@ -1020,14 +847,21 @@ cdef Py_ssize_t read_run(
     if reading.jitter > JITTER_LIMIT:
         reading.count = 0
         return 0
+    ws.cell_count = found
+    doubt_bits(ws, intervals, &prices)
+    if reading.jitter > SHAKY_JITTER and wrong_bits(ws.doubts, found) > WRONG_MOST:
+        reading.count = 0
+        return 0
     reading.bits = ws.bits
+    reading.doubts = ws.doubts
+    reading.bounds = ws.bounds
     reading.start = ws.run_times[0]
     reading.end = ws.run_times[count - 1]
     return reading.count
 
 
 cdef int attempts(const Workspace *workspace) noexcept nogil:
-    return SAMPLE_SETTINGS if workspace.samples else INTERVAL_SETTINGS
+    return 1 + (SAMPLE_SETTINGS if workspace.source.samples else INTERVAL_SETTINGS)
 
 
 cdef Py_ssize_t read(Workspace *workspace, int run, int attempt, Reading *reading) noexcept nogil:
@@ -1040,21 +874,27 @@ cdef Py_ssize_t read(Workspace *workspace, int run, int attempt, Reading *readin
     if attempt < 0 or attempt >= attempts(workspace):
         return ERROR_NO_ATTEMPT
     which = &workspace.runs[run]
-    setting = &FROM_SAMPLES[attempt] if workspace.samples else &FROM_INTERVALS[attempt]
     # A second look may find more transitions than the first: spikes are pairs, noise is bounded.
     if reserve_run(workspace, min(4 * which.count + 64, <Py_ssize_t>RUN_TRANSITIONS_MAX)) < 0:
         return ERROR_MEMORY
+    count = min(which.count, <Py_ssize_t>RUN_TRANSITIONS_MAX)
+    if attempt == 0:
+        return read_regular(workspace, workspace.source.times + which.first, count, reading)
+    attempt -= 1
+    setting = &FROM_SAMPLES[attempt] if workspace.source.samples else &FROM_INTERVALS[attempt]
     if setting.detector == COARSE:
-        count = min(which.count, <Py_ssize_t>RUN_TRANSITIONS_MAX)
         for k in range(count):
-            workspace.run_times[k] = workspace.times[which.first + k]
-            if workspace.samples:
-                workspace.run_heights[k] = workspace.heights[which.first + k]
+            workspace.run_times[k] = workspace.source.times[which.first + k]
+            if workspace.source.samples:
+                workspace.run_heights[k] = workspace.source.heights[which.first + k]
     else:
-        count = look_again(workspace, which, setting)
+        count = look_again(
+            &workspace.source, run, setting.detector, setting.smooth, setting.swing, workspace.run_times,
+            workspace.run_heights, workspace.run_capacity,
+        )
     if count < RUN_TRANSITIONS_MIN:
-        return 0
-    weigh(workspace, count, workspace.samples > 0)
+        return min(count, <Py_ssize_t>0)
+    weigh(workspace, count, workspace.source.samples > 0)
     return read_run(workspace, count, setting, reading)
 
 
@@ -1083,47 +923,21 @@ cdef class BitRun:
     cdef readonly double end
     cdef readonly tuple candidates
     cdef readonly tuple jitters
+    cdef readonly tuple times
+    cdef readonly tuple doubts
 
-    def __init__(self, double start, double end, tuple candidates, tuple jitters):
+    def __init__(self, double start, double end, tuple candidates, tuple jitters, tuple times, tuple doubts):
         self.start = start
         self.end = end
         self.candidates = candidates
         self.jitters = jitters
+        self.times = times
+        self.doubts = doubts
 
 
-cdef object as_floats(object samples):
-    """Return samples as something whose buffer is float32; array and memoryview of floats pass unchanged."""
-    try:
-        view = memoryview(samples)
-        if view.format == "f" and view.contiguous and view.ndim == 1:
-            return view
-    except TypeError:
-        pass
-    return memoryview(array("f", samples))
-
-
-cdef int check(int result) except -1:
-    """Raise for a negative result of a load_* function."""
-    if result == ERROR_MEMORY:
-        raise MemoryError
-    if result < 0:
-        raise ValueError(
-            f"signal out of bounds: at most {SAMPLES_MAX} samples at {RATE_MIN:.0f} to {RATE_MAX:.0f} Hz, "
-            f"at most {TRANSITIONS_MAX - 1} intervals"
-        )
-    return result
-
-
-cdef int load_buffer(Workspace *workspace, object samples, double rate) except -1:
-    cdef const float[::1] view = as_floats(samples)
-    cdef const float *first = NULL
-    cdef Py_ssize_t count = view.shape[0]
-    cdef int result
-    if count:
-        first = &view[0]
-    with nogil:
-        result = load_samples(workspace, first, count, rate)
-    return check(result)
+cdef object doubles(const double *values, Py_ssize_t count):
+    """Return a copy as an array."""
+    return array("d", (<const char *>values)[:count * sizeof(double)])
 
 
 cdef list readings(Workspace *workspace, int candidates):
@@ -1135,6 +949,8 @@ cdef list readings(Workspace *workspace, int candidates):
     for run in range(workspace.run_count):
         bits = []
         jitters = []
+        times = []
+        doubts = []
         for attempt in range(attempts(workspace)):
             with nogil:
                 count = read(workspace, run, attempt, &reading)
@@ -1145,11 +961,15 @@ cdef list readings(Workspace *workspace, int candidates):
                 if candidate not in bits:
                     bits.append(candidate)
                     jitters.append(reading.jitter)
+                    times.append(doubles(reading.bounds, count + 1))
+                    doubts.append((<const char *>reading.doubts)[:count])
             if len(bits) >= candidates:
                 break
         if bits:
             which = workspace.runs[run]
-            found.append(BitRun(which.start, which.end, tuple(bits), tuple(jitters)))
+            found.append(BitRun(
+                which.start, which.end, tuple(bits), tuple(jitters), tuple(times), tuple(doubts)
+            ))
     return found
 
 
@@ -1157,21 +977,8 @@ def swipes(samples, double sample_rate, *, int candidates=CANDIDATES_MAX):
     cdef Workspace workspace
     workspace_init(&workspace)
     try:
-        load_buffer(&workspace, samples, sample_rate)
+        take(&workspace, load_buffer(&workspace.source, samples, sample_rate))
         return readings(&workspace, candidates)
-    finally:
-        workspace_free(&workspace)
-
-
-def transitions(samples, double sample_rate):
-    cdef Workspace workspace
-    cdef Py_ssize_t k
-    workspace_init(&workspace)
-    try:
-        load_buffer(&workspace, samples, sample_rate)
-        return [
-            (workspace.times[k], 1 if workspace.heights[k] > 0 else -1) for k in range(workspace.transitions)
-        ]
     finally:
         workspace_free(&workspace)
 
@@ -1201,6 +1008,7 @@ def clock_and_data_frames(
     cdef Py_ssize_t count = view.shape[0], found, k, first = 0
     cdef const unsigned char *start = NULL
     cdef Py_ssize_t *places = NULL
+    cdef double begin, end
     if not sample_rate > 0.0 or not pause > 0.0:
         raise ValueError("sample_rate and pause must be positive")
     if not 0 < clock_mask < 256 or not 0 < data_mask < 256:
@@ -1223,7 +1031,15 @@ def clock_and_data_frames(
             if k == found or (places[k] - places[k - 1]) > pause * sample_rate:
                 begin = places[first] / sample_rate
                 end = places[k - 1] / sample_rate
-                frames.append(BitRun(begin, end, (bytes(bits[first:k]),), (0.0,)))
+                times = array("d", [places[index] / sample_rate for index in range(first, k)])
+                # the last bit is as long as the one before
+                times.append(end + (end - times[k - first - 2] if k - first > 1 else 0.0))
+                frame = bytes(bits[first:k])
+                doubts = bytes(
+                    255 if (view[places[index] - 1] ^ view[places[index]]) & data_mask else 0
+                    for index in range(first, k)
+                )
+                frames.append(BitRun(begin, end, (frame,), (0.0,), (times,), (doubts,)))
                 first = k
         return frames
     finally:

@@ -71,7 +71,9 @@ def test_slowly_changing_cells_read_as_the_standard_says(bits, cell, drift):
         part for bit, now in zip(bits, cells, strict=True) for part in ([now / 2] * 2 if bit else [now])
     ]
     assert reference.bits_from_intervals(intervals) == bits
-    assert compiled(intervals) == bits
+    (run,) = flux.bits_from_intervals(intervals)
+    assert list(run.candidates[0]) == bits
+    assert list(run.times[0]) == pytest.approx(reference.bounds_from_intervals(intervals), rel=1e-9)
 
 
 def test_all_zeros_read_as_zeros(read_intervals):
@@ -120,6 +122,80 @@ def test_two_extra_transitions_are_taken_for_a_spike(place, share):
     whole, spike = intervals[place], 0.06 * intervals[place]
     intervals[place : place + 1] = [share * whole, spike, (1.0 - share) * whole - spike]
     assert compiled(intervals) == bits
+
+
+# Polarity
+
+
+def louder_and_louder(seed: int) -> "array[float]":
+    """Noise out of silence, whose first blocks hold no flux: then a swing is enough without a new extreme."""
+    chance = random.Random(seed)
+    return array("f", [chance.randint(-100, 100) * 1.003**index for index in range(2_000)])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_transitions_do_not_depend_on_polarity(seed):
+    samples = louder_and_louder(seed)
+    turned = array("f", [-sample for sample in samples])
+    found = flux.transitions(samples, 8_000)
+    assert len(found) > 10
+    assert flux.transitions(turned, 8_000) == [(time, -sign) for time, sign in found]
+
+
+# Times and doubts
+
+
+def test_a_run_in_which_several_bits_are_likely_wrong_has_no_reading():
+    bits, read = characters.encode(TRACK1), []
+    for seed in range(30):
+        intervals = synthesis.intervals_from_bits(bits, 0.001, cell_jitter=0.13, mid_jitter=0.08, seed=seed)
+        read += [run.candidates for run in flux.bits_from_intervals(intervals)]
+    assert len(read) < 20
+
+
+def test_every_bit_has_its_time_and_its_doubt():
+    for run in [
+        *flux.swipes(swiped(jitter=0.06), RATE),
+        *flux.clock_and_data_frames(lines(["0110"]), 1e4, 2, 1),
+    ]:
+        assert len(run.times) == len(run.doubts) == len(run.candidates)
+        for bits, times, doubts in zip(run.candidates, run.times, run.doubts, strict=True):
+            assert len(times) == len(bits) + 1
+            assert len(doubts) == len(bits)
+            assert list(times) == sorted(times)
+            assert run.start - 0.01 <= times[0] < times[-1] <= run.end + 0.01
+
+
+def test_a_regular_swipe_leaves_little_doubt():
+    intervals = synthesis.intervals_from_bits(characters.encode(TRACK1), 0.001, cell_jitter=0.01, seed=2)
+    (run,) = flux.bits_from_intervals(intervals)
+    assert max(run.doubts[0]) < 64
+
+
+def test_both_bits_beside_a_lost_transition_are_doubtful():
+    bits = characters.encode(TRACK2)
+    for cell in range(30, 150, 7):
+        intervals = synthesis.intervals_from_bits(bits, 0.001, cell_jitter=0.01, seed=4)
+        place = cell + sum(bits[:cell]) - 1
+        intervals[place : place + 2] = [sum(intervals[place : place + 2])]
+        (run,) = flux.bits_from_intervals(intervals)
+        assert min(run.doubts[0][cell - 1 : cell + 1]) >= 64
+        assert sum(doubt >= 64 for doubt in run.doubts[0]) <= 8
+
+
+def test_wrong_bits_are_more_doubtful_than_right_ones():
+    bits, ranks = characters.encode(TRACK2), []
+    for seed in range(200):
+        intervals = synthesis.intervals_from_bits(
+            bits, profile_speed(0), cell_jitter=0.12, mid_jitter=0.09, seed=seed
+        )
+        for run in flux.bits_from_intervals(intervals, candidates=1):
+            order = sorted(range(len(run.doubts[0])), key=lambda k: -run.doubts[0][k])
+            if len(order) == len(bits):
+                wrong = [k for k, bit in enumerate(bits) if bit != run.candidates[0][k]]
+                ranks += [order.index(k) for k in wrong if len(wrong) < 8]  # more are a shift, not wrong bits
+    assert len(ranks) >= 8
+    assert sum(rank < 40 for rank in ranks) > 0.8 * len(ranks)
 
 
 # Samples
@@ -285,6 +361,14 @@ def test_a_long_recording_of_garbage_takes_bounded_time(kind):
     assert not [text for run in runs for text in [characters.first(run.candidates)] if text]
 
 
+def test_long_noise_has_no_runs_and_a_swipe_within_it_is_read():
+    chance = random.Random(1)
+    noise = array("f", (chance.gauss(0.0, 0.3) for _ in range(60_000)))
+    assert len(flux.transitions(noise, RATE)) > 5_000
+    assert flux.swipes(noise, RATE) == []
+    assert texts(noise + swiped() + noise) == [TRACK2]
+
+
 @pytest.mark.parametrize("rate", [0.0, -1.0, 7_999.0, 1_000_001.0, math.nan, math.inf])
 def test_a_rate_out_of_bounds_is_refused(rate):
     with pytest.raises(ValueError, match="8000 to 1000000 Hz"):
@@ -321,6 +405,14 @@ def test_frames_are_split_by_a_pause():
     found = flux.clock_and_data_frames(lines(frames), 10_000, 2, 1)
     assert ["".join(map(str, frame.candidates[0])) for frame in found] == frames
     assert found[0].start == pytest.approx(0.0405)
+    assert list(found[0].times[0]) == pytest.approx([0.0405 + 0.001 * k for k in range(11)])
+    assert found[0].doubts == (bytes(10),)
+
+
+def test_data_that_changes_at_the_clock_edge_is_in_doubt():
+    (frame,) = flux.clock_and_data_frames(bytes([3, 3, 0, 2, 0, 3, 1]), 1e4, 2, 1)
+    assert list(frame.candidates[0]) == [1, 1, 0]
+    assert list(frame.doubts[0]) == [255, 0, 0]
 
 
 @given(st.binary(max_size=2000))

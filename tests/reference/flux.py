@@ -27,3 +27,13 @@ def bits_from_intervals(intervals: Sequence[float]) -> list[int]:
             bits.append(1)
             index += 2
     return bits
+
+
+def bounds_from_intervals(intervals: Sequence[float]) -> list[float]:
+    """Return when each cell begins, counted from the first transition, and when the last one ends."""
+    bounds = [0.0]
+    index = 0
+    for bit in bits_from_intervals(intervals):
+        bounds.append(bounds[-1] + sum(intervals[index : index + 1 + bit]))
+        index += 1 + bit
+    return bounds

@@ -7,49 +7,22 @@
 #
 #   load_*(workspace, ...) -> number of runs, or an error below; times of load_intervals come back in its unit
 #   read(workspace, run, attempt, &reading) -> number of bits, or an error, or 0 for no reading by it:
-#       either too few transitions (jitter is 0) or too irregular cells (jitter is above JITTER_LIMIT).
+#       either too few transitions or no regular cells (jitter is 0), or too irregular ones (jitter is above
+#       JITTER_LIMIT, or so high that several bits are likely to be wrong).
 #       Attempts are 0 .. attempts(workspace) - 1 in the order to try them, each computed when asked for.
 
+from swipegate.core.transitions cimport ERROR_BOUNDS, ERROR_MEMORY, Run, Source
+
 cdef enum:
-    ERROR_MEMORY = -1      # malloc failed; the workspace is still valid
-    ERROR_BOUNDS = -2      # too many samples or intervals, or a sample rate outside its range
+    # besides ERROR_MEMORY and ERROR_BOUNDS
     ERROR_NO_RUN = -3      # no such run
     ERROR_NO_ATTEMPT = -4  # the attempts are exhausted
 
-cdef enum:
-    RUNS = 64              # runs of flux kept of one recording
-
 cdef float JITTER_LIMIT    # share of a cell; set when the module is imported
 
-cdef struct Run:
-    # One unbroken run of transitions, usually one swipe.
-    Py_ssize_t first       # its first transition in Workspace.times
-    Py_ssize_t count       # transitions
-    double start           # seconds
-    double end
-
 cdef struct Workspace:
-    # Samples; unused after load_intervals and load_times.
-    Py_ssize_t samples
-    double rate
-    float *signal          # samples, then what the detector looks at
-    Py_ssize_t signal_capacity
-    double *prefix         # prefix[k] = sum of the first k samples
-    Py_ssize_t prefix_capacity
-    Py_ssize_t block       # samples a block
-    Py_ssize_t blocks
-    float *low             # each block's least and greatest value, and the swing a reversal needs
-    float *high
-    float *swing
-    float *rough           # each block's rough interval in samples
-    Py_ssize_t block_capacity
-    float floor            # least peak-to-peak of a block that holds flux
-    # Transitions of the whole recording.
-    double *times          # seconds
-    float *heights
-    Py_ssize_t transitions
-    Py_ssize_t transition_capacity
-    Run runs[RUNS]
+    Source source
+    const Run *runs        # the source's, after load_*
     int run_count
     # The run being read.
     double *run_times
@@ -66,10 +39,18 @@ cdef struct Workspace:
     float *costs
     unsigned char *moves
     unsigned char *bits
+    unsigned char *doubts
+    double *bounds
+    float *ahead           # cost from a transition to the end of the run, and the move it begins with
+    unsigned char *onward
+    int *ordinals          # cells of the best way before a transition, -1 off it
+    Py_ssize_t cell_count
     Py_ssize_t run_capacity
 
 cdef struct Reading:
     const unsigned char *bits  # one byte a bit, 0 or 1
+    const unsigned char *doubts  # one byte a bit: 0 sure, 255 as likely wrong as right; 16 less a nat
+    const double *bounds       # seconds at which each cell begins and the last one ends: count + 1
     Py_ssize_t count
     double start               # seconds from the beginning of the recording
     double end

@@ -7,10 +7,15 @@ scale; what is no number counts as silence.
 Thread-safety: all of it; nothing is shared between calls.
 """
 
+from array import array
 from collections.abc import Iterable
 from typing import Final, final
 
 from typing_extensions import Buffer
+
+from swipegate.core.transitions import RATE_MAX as RATE_MAX
+from swipegate.core.transitions import RATE_MIN as RATE_MIN
+from swipegate.core.transitions import transitions as transitions
 
 CANDIDATES_MAX: Final[int]
 """Readings that a run can have."""
@@ -18,10 +23,6 @@ FRAME_PAUSE: Final[float]
 """Seconds without a clock edge that end a frame."""
 JITTER_MAX: Final[float]
 """RMS deviation of the cells, share of a cell, above which a run is noise and has no reading."""
-RATE_MIN: Final[float]
-"""Least sample rate in Hz."""
-RATE_MAX: Final[float]
-"""Greatest sample rate in Hz."""
 
 @final
 class BitRun:
@@ -39,6 +40,16 @@ class BitRun:
     @property
     def jitters(self) -> tuple[float, ...]:
         """Each candidate's RMS deviation of the cells from a smooth speed, as a share of a cell."""
+    @property
+    def times(self) -> tuple[array[float], ...]:
+        """For each candidate the seconds at which its cells begin and the last one ends: a value more than bits."""
+    @property
+    def doubts(self) -> tuple[bytes, ...]:
+        """For each candidate one byte a bit: 0 sure, 255 as likely wrong as right, 16 less for each nat.
+
+        From the cheapest reading that gives another bit there. A bit read around a spike or a lost transition is
+        doubtful, and so are both neighbours of a cell that may be one too many or too few.
+        """
 
 def swipes(samples: Buffer | Iterable[float], sample_rate: float, *, candidates: int = ...) -> list[BitRun]:
     """Return the runs of a mono recording in order, each with at most `candidates` readings.
@@ -47,9 +58,6 @@ def swipes(samples: Buffer | Iterable[float], sample_rate: float, *, candidates:
     Raises ValueError above 16,000,000 samples and outside RATE_MIN to RATE_MAX, TypeError for what are no
     numbers.
     """
-
-def transitions(samples: Buffer | Iterable[float], sample_rate: float) -> list[tuple[float, int]]:
-    """Return the flux transitions: seconds, and 1 or -1 for the peak's sign. Raises as swipes does."""
 
 def bits_from_intervals(intervals: Iterable[float], *, candidates: int = ...) -> list[BitRun]:
     """Return the runs in the times between flux transitions, in any one unit, which start and end share.
@@ -63,5 +71,6 @@ def clock_and_data_frames(
     """Return the frames of a logic capture, one byte a sample: data at each falling clock edge, low = 1.
 
     A mask selects a line of the byte. Frames are apart by more than `pause` seconds; at most 65,536 bits are
-    read. Raises ValueError for a mask outside 1 to 255 and a sample rate or pause that is not positive.
+    read. A bit is in doubt (255) where its data changes at the very edge. Raises ValueError for a mask outside
+    1 to 255 and a sample rate or pause that is not positive.
     """
