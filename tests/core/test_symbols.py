@@ -15,7 +15,11 @@ DIGITS = st.text("0123456789:<=>", min_size=3, max_size=60)
 LETTERS = st.text(
     [chr(value) for value in range(0x20, 0x60) if chr(value) not in "%?"], min_size=3, max_size=80
 )
+ASCII = st.text([chr(value) for value in range(0x20, 0x7F)], min_size=6, max_size=69)
 TRACKS = st.one_of(DIGITS.map(lambda data: (f";{data}?", 5)), LETTERS.map(lambda data: (f"%{data}?", 7)))
+RARE_TRACKS = st.one_of(
+    ASCII.map(lambda data: (f"\x7f{data}\x7f", 8)), LETTERS.map(lambda data: (f"%{data}?", 6))
+)
 PARITY_AND_LRC = track_pb2.REPAIR_METHOD_PARITY_AND_LRC
 RANDOM_STRINGS = 100_000
 
@@ -58,6 +62,66 @@ def test_round_trip(
         assert (read.errors, read.repairs) == ((), ())
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.one_of(TRACKS, RARE_TRACKS), st.integers(2, 12), st.booleans(), st.booleans(), st.booleans())
+def test_round_trip_of_a_known_coding(
+    track: tuple[str, int], zeros: int, reverse: bool, inverted: bool, msb_first: bool
+) -> None:
+    text, width = track
+    bits = compiled.encode(text, width, zeros, zeros, reverse, msb_first=msb_first)
+    assert bits == reference.encode(text, width, zeros, zeros, reverse, msb_first=msb_first)
+    if inverted:
+        bits = bytes(1 - bit for bit in bits)
+    one, other = (m.decode(bits, width, False, msb_first=msb_first) for m in (compiled, reference))
+    assert (one.text, one.direction, one.inverted) == (other.text, other.direction, other.inverted)
+    # Six bits without parity may read both ways.
+    if len(text) >= 8 and (width != 6 or not (reverse or inverted)):
+        # A zero LRC leaves JIS X 6302-2's direction open; the character set may close it.
+        assert one.text == text or (width == 8 and compiled.lrc(text, 8) == "\0")
+    assert one.msb_first == (msb_first and bool(one.text))
+    assert one.bits_per_character == (width if one.text else 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [("\x7f4111 1111 Abc\x7f", 8), ("\x7f12\x0eABC\x0f34\x7f", 8), ("%CDOE JANE      12 ANY STREET?", 6)],
+)
+def test_rare_codings_are_found_out(symbols: ModuleType, text: str, width: int) -> None:
+    bits = symbols.encode(text, width, 8, 8)
+    read = symbols.decode(bits)
+    assert (read.text, read.bits_per_character) == (text, width)
+    if width == 8:
+        assert symbols.decode(bits[::-1]).text == text
+    else:
+        # Without parity, sentinels, LRC and clocking zeros are all there is to prove: forward, between zeros.
+        assert symbols.decode(bits[::-1]).text == ""
+        assert symbols.decode(bits[7:]).text == ""
+        assert symbols.decode(bits[::-1], 6).text == text
+
+
+def test_a_jis_track_that_reads_both_ways_is_refused(symbols: ModuleType) -> None:
+    text = "\x7fff66\x7f"  # each character's bits are their own mirror, so the LRC of zeros tells nothing
+    assert compiled.lrc(text, 8) == "\0"
+    assert symbols.decode(symbols.encode(text, 8, 8, 8), 8).text == ""
+
+
+def test_a_run_of_ones_is_no_jis_sentinel(symbols: ModuleType) -> None:
+    text = "\x7f1\x7f"
+    bits = symbols.encode(text, 8, 0, 8)
+    for ones in (1, 2, 8):  # in front
+        assert symbols.decode(b"\1" * ones + bits, 8).text == ""
+    assert symbols.decode(b"\0" + bits, 8).text == text
+
+
+def test_a_damaged_iso_track_is_none_of_california(symbols: ModuleType) -> None:
+    # Six bits a character, without parity: sentinels and LRC agree by chance.
+    bits = symbols.encode("%B1372018793465693^DOE/OKBRPGRIEFOHR^29031019417883?", 7, 12, 12)
+    found = [flip(bits, place) for place in range(12, len(bits) - 12)]
+    chance = [one for one in found if compiled.decode(one, 6, False).text]
+    assert chance
+    assert not any(symbols.decode(one, 0, False).text for one in chance)
+
+
 def test_short_tracks(symbols: ModuleType) -> None:
     for text in (";<99>?", ";12?", ";1?"):
         assert symbols.decode(symbols.encode(text, 5, 10, 10)).text == text
@@ -77,7 +141,7 @@ def test_every_single_flip_is_repaired(symbols: ModuleType, text: str) -> None:
             continue
         assert read.text == text
         assert read.lrc == track_pb2.LRC_STATUS_REPAIRED
-        assert read.repairs == ((position, (text + symbols.lrc(text, 5))[position], PARITY_AND_LRC),)
+        assert read.repairs == ((position, (text + symbols.lrc(text, 5))[position], PARITY_AND_LRC, 1),)
 
 
 def test_two_flips_are_never_read_as_another_text(symbols: ModuleType) -> None:
@@ -135,11 +199,14 @@ def test_random_bits_are_refused() -> None:
         length = generator.choice((generator.randint(1, 64), generator.randint(1, 400)))
         bits = bytes(map(int, format(generator.getrandbits(length) | 1 << length, "b")[1:]))
         accepted += compiled.decode(bits).errors == ()
-    assert accepted <= 1  # the bound is 8 in 2^20
+    assert accepted <= 1  # the bound is 8 in 2^20, and as many again for repairs
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.binary(max_size=120).map(lambda data: bytes(byte & 1 for byte in data)), st.sampled_from([0, 5, 7]))
+@given(
+    st.binary(max_size=120).map(lambda data: bytes(byte & 1 for byte in data)),
+    st.sampled_from([0, 5, 6, 7, 8]),
+)
 def test_both_agree_on_any_bits(bits: bytes, width: int) -> None:
     assert compiled.decode(bits, width).text == reference.decode(bits, width).text
 
@@ -169,8 +236,13 @@ def test_hostile_lengths() -> None:
 
 
 def test_bad_arguments() -> None:
-    with pytest.raises(ValueError, match="bits_per_character"):
-        compiled.decode(b"\0\1", 6)
+    for width in (-1, 4, 9):
+        with pytest.raises(ValueError, match="bits_per_character"):
+            compiled.decode(b"\0\1", width)
+    with pytest.raises(ValueError, match="msb_first"):
+        compiled.decode(b"\0\1", msb_first=True)
+    with pytest.raises(ValueError, match="8-bit set"):
+        compiled.encode("\x7f\x1b\x7f", 8)
     with pytest.raises(ValueError, match="bytes of 0 and 1"):
         compiled.decode(b"\0\2")
     with pytest.raises(ValueError, match="5-bit set"):

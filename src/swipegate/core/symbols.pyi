@@ -1,5 +1,8 @@
-"""Bits to characters and back (ISO/IEC 7811-2 and -6), 5 or 7 bits a character, odd parity, least significant
-bit first.
+"""Bits to characters and back.
+
+Codings, by bits a character: 5 and 7 of ISO/IEC 7811-2 (odd parity); 6 of California's licences, tracks 1 and 3 (no
+parity, the characters of 7); 8 of JIS X 6302-2 (JIS-II: ASCII, even parity, DEL for both sentinels). Data bits come
+least significant first unless msb_first is said. What a reading must prove is in ext/symbols.pyx.
 """
 
 from typing import final
@@ -17,7 +20,13 @@ class Characters:
         """
     @property
     def bits_per_character(self) -> int:
-        """5 or 7, parity included; 0 when the string does not read."""
+        """5 to 8, parity included; 0 when the string does not read."""
+    @property
+    def coding(self) -> int:
+        """A v1 CharacterCoding."""
+    @property
+    def msb_first(self) -> bool:
+        """Whether the data bits of a character came most significant first."""
     @property
     def direction(self) -> int:
         """A v1 SwipeDirection."""
@@ -37,36 +46,47 @@ class Characters:
     def end_bit(self) -> int:
         """One past the last bit of the reading, LRC included."""
     @property
-    def repairs(self) -> tuple[tuple[int, str, int], ...]:
-        """(position, character, v1 RepairMethod) of each correction; the LRC has the position after the end
-        sentinel.
+    def repairs(self) -> tuple[tuple[int, str, int, int], ...]:
+        """(position, character, v1 RepairMethod, bits) of each corrected character; the LRC has the position after
+        the end sentinel.
         """
     @property
     def errors(self) -> tuple[int, ...]:
         """v1 TrackError numbers, ascending; empty when the string reads."""
 
-def decode(bits: Buffer, bits_per_character: int = 0, repair: bool = True) -> Characters:
+def decode(
+    bits: Buffer, bits_per_character: int = 0, repair: bool = True, *, msb_first: bool = False
+) -> Characters:
     """Find the track in a string of bits, one byte of 0 or 1 a bit, at most 8,192.
 
-    Every alignment and both directions are tried, and inverted bits where neither reads; bits_per_character 0
-    tries
-    5 and 7. With repair, one wrong bit is corrected where the crossing of parity and LRC names it. Raises
-    ValueError
-    for a bad argument; a string that does not read is no error of the call.
+    Every alignment and both directions are tried, and inverted bits where neither reads. With bits_per_character 0
+    the coding is found out: 5 and 7 before 8 and 6, which must prove more; msb_first is for a caller who knows the
+    coding. With repair, what does not read is given to repair.decode. Raises ValueError for a bad argument; a string
+    that does not read is no error of the call.
     """
 
 def decode_packed(
-    data: Buffer, bits_per_character: int = 0, repair: bool = True, any_packing: bool = False
+    data: Buffer,
+    bits_per_character: int = 0,
+    repair: bool = True,
+    any_packing: bool = False,
+    *,
+    msb_first: bool = False,
 ) -> Characters:
     """Decode packed bits, first bit in the top bit of the first byte.
 
-    With any_packing, bits reversed inside each byte and bytes in reverse order are tried too. These two are
-    each
+    With any_packing, bits reversed inside each byte and bytes in reverse order are tried too. These two are each
     other's reversal and cannot be told apart, so such a reading is given as reverse.
     """
 
 def encode(
-    text: str, bits_per_character: int, leading_zeros: int = 0, trailing_zeros: int = 0, reverse: bool = False
+    text: str,
+    bits_per_character: int,
+    leading_zeros: int = 0,
+    trailing_zeros: int = 0,
+    reverse: bool = False,
+    *,
+    msb_first: bool = False,
 ) -> bytes:
     """Bits of a text that holds its sentinels, LRC appended, one byte of 0 or 1 a bit. Raises ValueError for
     a character outside the set.
