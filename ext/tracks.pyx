@@ -1,19 +1,41 @@
 """Characters to fields: ISO/IEC 7813 tracks 1 and 2, ISO/IEC 4909 track 3, and the lines readers print."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memchr, memcpy, memset
+from libc.string cimport memchr, memcpy
 
 from swipegate.core cimport codes
+from swipegate.core.brands cimport brand_of
+from swipegate.core.licences cimport is_issuer, parse_licence1, parse_licence2, parse_licence3
+from swipegate.core.records cimport (
+    AMOUNT_AUTHORISED, AMOUNT_REMAINING, CARD_SECURITY_NUMBER, CARD_SEQUENCE, COUNTRY_CODE,
+    CRYPTO_CHECK_DIGITS, CURRENCY, CURRENCY_EXPONENT, CYCLE_BEGIN, CYCLE_LENGTH, DISCRETIONARY, EXPIRY,
+    FIELD_COUNT, FIRST_NAME, FIRST_SAN, FORMAT_CODE, INTERCHANGE_CONTROL, LUHN_ABSENT, LUHN_OK, LUHN_WRONG,
+    MAX_LINE_TRACKS, MAX_PAN, MAX_TEXT, MIDDLE_NAME, NAME, PAN_RESTRICTION, PAN_ROOM, PIN_CONTROL,
+    RELAY_MARKER, RETRY_COUNT, SAN1_RESTRICTION, SAN2_RESTRICTION, SECOND_SAN, SERVICE_CODE, SURNAME, TITLE,
+    Licence, Span, TrackRecord)
+from swipegate.core.texts cimport (
+    are_digits, digits_end, find, has, is_digit, is_month, set_field, set_trimmed)
+
+from swipegate.core import encoders
+
+# The way back, for who has this module in hand.
+encode_track1 = encoders.encode_track1
+encode_track2 = encoders.encode_track2
+encode_track3 = encoders.encode_track3
+encode_licence = encoders.encode_licence
 
 cdef enum:
     # Data characters of the longest tracks, 79, 40 and 107 with start sentinel, end sentinel and LRC (ISO/IEC
-    # 7811-2).
+    # 7811-2); and of a licence's tracks 1 and 3, 82 with them (AAMVA).
     MAX_DATA1 = 76
     MAX_DATA2 = 37
     MAX_DATA3 = 104
+    MAX_LICENCE_DATA = 79
     MAX_NAME = 26            # ISO/IEC 7813
     # digits from which a PAN with a right check digit speaks for a bank track by itself
     MIN_BANK_PAN = 12
+    # characters in a row of another layout's digit row that are taken for a number
+    MIN_FOREIGN_DIGITS = 12
 
 # What a byte is not, or is: the OR over a text answers in one pass.
 cdef enum:
@@ -22,25 +44,17 @@ cdef enum:
     IS_LOWER = 8
     NOT_PRINTABLE = 16
     IS_CONTROL = 32
+    IS_FOREIGN = 64          # on the digit row of French or Czech keyboards, or part of such a character
 
 cdef uint8_t CLASS[256]
-cdef uint8_t DOUBLED[10]
+cdef uint64_t EVEN           # the first, third, fifth and seventh byte of a word
 
-
-cdef inline bint _is_digit(uint8_t byte) noexcept nogil:
-    return 0x30 <= byte <= 0x39
-
-
-cdef inline bint _are_digits(
-    const uint8_t *text, Py_ssize_t start, Py_ssize_t count, Py_ssize_t end
-) noexcept nogil:
-    cdef Py_ssize_t index
-    if start + count > end:
-        return False
-    for index in range(start, start + count):
-        if not _is_digit(text[index]):
-            return False
-    return True
+# ServiceMeaning by digit of the service code (ISO/IEC 7813).
+cdef uint8_t[3][10] SERVICE = [
+    [0, 1, 2, 0, 0, 5, 6, 7, 0, 9],
+    [1, 0, 2, 0, 3, 0, 0, 0, 0, 0],
+    [1, 2, 3, 4, 5, 6, 7, 8, 0, 0],
+]
 
 
 cdef void _fill_tables() noexcept:
@@ -58,9 +72,11 @@ cdef void _fill_tables() noexcept:
             found |= NOT_PRINTABLE
         if byte < 0x20 or byte == 0x7F:
             found |= IS_CONTROL
+        if byte & 0x80 or chr(byte) in "&\"'(-_+":
+            found |= IS_FOREIGN
         CLASS[byte] = found
-    for byte in range(10):
-        DOUBLED[byte] = <uint8_t>(2 * byte if byte < 5 else 2 * byte - 9)
+    for byte in range(0, 8, 2):
+        (<uint8_t *>&EVEN)[byte] = 0xFF
 
 
 _fill_tables()
@@ -75,28 +91,23 @@ cdef uint8_t _classes(const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noe
     cdef Py_ssize_t index = start
     if end - start >= 8:
         while index < end:
-            if index > end - 8:
-                index = end - 8
+            index = min(index, end - 8)  # the last word overlaps the one before it
             memcpy(&word, text + index, 8)
             index += 8
-            # 0x30 to 0x3F have one high nibble; 0x20 to 0x5F are 0x40 to 0x7F when 0x20 is added, which
-            # cannot
-            # carry into the next byte while the top bit is clear.
-            out_of_five |= (word ^ <uint64_t>0x3030303030303030) & <uint64_t>0xF0F0F0F0F0F0F0F0
-            out_of_seven |= word & <uint64_t>0x8080808080808080
-            word = (word & <uint64_t>0x7F7F7F7F7F7F7F7F) + <uint64_t>0x2020202020202020
-            out_of_seven |= (word ^ <uint64_t>0x4040404040404040) & <uint64_t>0xC0C0C0C0C0C0C0C0
-        if not out_of_seven:
-            return NOT_FIVE if out_of_five else 0
+            # 0x30 to 0x3F have one high nibble; 0x20 to 0x5F have bits 5 and 6 unlike and bit 7 clear.
+            out_of_five |= word ^ <uint64_t>0x3030303030303030
+            out_of_seven |= word ^ <uint64_t>0x4040404040404040 ^ (word << 1 & <uint64_t>0x4040404040404040)
+        if not out_of_seven & <uint64_t>0xC0C0C0C0C0C0C0C0:
+            return NOT_FIVE if out_of_five & <uint64_t>0xF0F0F0F0F0F0F0F0 else 0
     for index in range(start, end):
         found |= CLASS[text[index]]
     return found
 
 
-cdef inline Py_ssize_t _find(
+cdef inline Py_ssize_t _find_far(
     const uint8_t *text, uint8_t byte, Py_ssize_t start, Py_ssize_t end
 ) noexcept nogil:
-    """Place of a byte, or end."""
+    """Place of a byte, or end, in a text of any length."""
     cdef const void *found
     if start >= end:
         return end
@@ -104,48 +115,74 @@ cdef inline Py_ssize_t _find(
     return end if found == NULL else <const uint8_t *>found - text
 
 
-cdef inline void _set(TrackRecord *record, int field, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-    if end > start:
-        record.fields[field].start = <uint16_t>start
-        record.fields[field].length = <uint16_t>(end - start)
+cdef inline int _luhn_word(const char *digits) noexcept nogil:
+    """Sum of eight digits, the first of each pair doubled (ISO/IEC 7812-1 annex B)."""
+    cdef uint64_t word, over
+    memcpy(&word, digits, 8)
+    word &= <uint64_t>0x0F0F0F0F0F0F0F0F
+    word += word & EVEN
+    over = (word + <uint64_t>0x7676767676767676) >> 7 & <uint64_t>0x0101010101010101
+    word -= 9 * over
+    return <int>(word * <uint64_t>0x0101010101010101 >> 56)
 
 
 cdef bint luhn_agrees(const char *digits, Py_ssize_t length) noexcept nogil:
     """The Luhn formula over digits, the last being the check digit (ISO/IEC 7812-1 annex B)."""
     cdef int total = 0
-    cdef Py_ssize_t index = length - 1
-    while index >= 0:
-        total += digits[index] - 0x30
-        if index > 0:
-            total += DOUBLED[digits[index - 1] - 0x30]
-        index -= 2
+    cdef int digit
+    cdef Py_ssize_t left = length
+    cdef bint doubled = False
+    while left >= 8:
+        left -= 8
+        total += _luhn_word(digits + left)
+    while left > 0:
+        left -= 1
+        digit = digits[left] - 0x30
+        if doubled:
+            digit = 2 * digit if digit < 5 else 2 * digit - 9
+        total += digit
+        doubled = not doubled
     return length > 0 and total % 10 == 0
 
 
-cdef Py_ssize_t _parse_pan(TrackRecord *record, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-    """Take the digits, and blanks between them, up to the first other character; returns its place."""
+cdef Py_ssize_t _parse_spaced_pan(TrackRecord *record, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    """A PAN with blanks between its digits; returns the place of the first other character."""
     cdef Py_ssize_t place = start
     cdef int length = 0
-    cdef bint blanks = False
     cdef uint8_t byte
     while place < end:
         byte = record.text[place]
-        if _is_digit(byte):
+        if is_digit(byte):
             if length < MAX_PAN:
                 record.pan[length] = <char>byte
             length += 1
-        elif byte == c" ":
-            blanks = True
-        else:
+        elif byte != c" ":
             break
         place += 1
     if length == 0 or length > MAX_PAN:
         record.errors |= codes.ERROR_PAN
         return place
     record.pan_length = <uint8_t>length
-    if blanks:
-        record.allowances |= codes.ALLOWED_PAN_BLANKS
+    record.allowances |= codes.ALLOWED_PAN_BLANKS
     return place
+
+
+cdef inline Py_ssize_t _parse_pan(TrackRecord *record, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    """Take the digits, and blanks between them, up to the first other character; returns its place."""
+    cdef Py_ssize_t stop = digits_end(record.text, start, end)
+    cdef Py_ssize_t index
+    if stop < end and record.text[stop] == c" ":
+        return _parse_spaced_pan(record, start, end)
+    if stop == start or stop - start > MAX_PAN:
+        record.errors |= codes.ERROR_PAN
+        return stop
+    if start + PAN_ROOM <= record.length:
+        memcpy(record.pan, record.text + start, PAN_ROOM)
+    else:
+        for index in range(stop - start):
+            record.pan[index] = <char>record.text[start + index]
+    record.pan_length = <uint8_t>(stop - start)
+    return stop
 
 
 cdef void _drop_pan(TrackRecord *record) noexcept nogil:
@@ -153,14 +190,17 @@ cdef void _drop_pan(TrackRecord *record) noexcept nogil:
     record.allowances &= ~<uint32_t>codes.ALLOWED_PAN_BLANKS
 
 
-cdef void _check_pan(TrackRecord *record) noexcept nogil:
+cdef inline void _check_pan(TrackRecord *record) noexcept nogil:
     if record.pan_length:
         record.luhn = LUHN_OK if luhn_agrees(record.pan, record.pan_length) else LUHN_WRONG
+        record.brand = brand_of(record.pan, record.pan_length)
 
 
-cdef bint _is_month(const uint8_t *text, Py_ssize_t place) noexcept nogil:
-    cdef int month = 10 * (text[place] - 0x30) + text[place + 1] - 0x30
-    return 1 <= month <= 12
+cdef inline void _set_service(TrackRecord *record, Py_ssize_t place) noexcept nogil:
+    cdef int index
+    set_field(record, SERVICE_CODE, place, place + 3)
+    for index in range(3):
+        record.service[index] = SERVICE[index][record.text[place + index] - 0x30]
 
 
 cdef void _parse_tail(
@@ -169,118 +209,177 @@ cdef void _parse_tail(
     """Expiry date or separator, service code or separator, discretionary data (ISO/IEC 7813)."""
     cdef const uint8_t *text = record.text
     cdef Py_ssize_t after_blanks = place
-    while after_blanks < end and text[after_blanks] == c" ":
-        after_blanks += 1
+    if place + 8 <= end and digits_end(text, place, place + 8) >= place + 7 and is_month(text, place + 2):
+        set_field(record, EXPIRY, place, place + 4)
+        _set_service(record, place + 4)
+        set_field(record, DISCRETIONARY, place + 7, end)
+        return
     if place >= end:
         record.allowances |= codes.ALLOWED_FIELDS_MISSING
         return
+    while after_blanks < end and text[after_blanks] == c" ":
+        after_blanks += 1
     if text[place] == separator:
         place += 1
-    elif _are_digits(text, after_blanks, 4, end):
+    elif are_digits(text, after_blanks, 4, end):
         if after_blanks > place:
             record.allowances |= codes.ALLOWED_EXPIRY_BLANKS
             place = after_blanks
-        _set(record, EXPIRY, place, place + 4)
-        if not _is_month(text, place + 2):
+        set_field(record, EXPIRY, place, place + 4)
+        if not is_month(text, place + 2):
             record.errors |= codes.ERROR_EXPIRY
         place += 4
     else:
         record.errors |= codes.ERROR_EXPIRY
-        _set(record, DISCRETIONARY, place, end)
+        set_field(record, DISCRETIONARY, place, end)
         return
     if place >= end:
         record.allowances |= codes.ALLOWED_FIELDS_MISSING
         return
     if text[place] == separator:
         place += 1
-    elif _are_digits(text, place, 3, end):
-        _set(record, SERVICE_CODE, place, place + 3)
+    elif are_digits(text, place, 3, end):
+        _set_service(record, place)
         place += 3
     else:
         record.errors |= codes.ERROR_SERVICE_CODE
-    _set(record, DISCRETIONARY, place, end)
+    set_field(record, DISCRETIONARY, place, end)
 
 
-cdef void _set_trimmed(TrackRecord *record, int field, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-    while start < end and record.text[start] == c" ":
-        start += 1
-    while end > start and record.text[end - 1] == c" ":
-        end -= 1
-    _set(record, field, start, end)
+cdef Py_ssize_t _title_stop(const uint8_t *text, Py_ssize_t start, Py_ssize_t *end) noexcept nogil:
+    """The full stop before the title, which is the last one with something behind it, else -1; `end` is set
+    to the end of the name without blanks and full stops there.
+    """
+    cdef Py_ssize_t place
+    while end[0] > start and (text[end[0] - 1] == c" " or text[end[0] - 1] == c"."):
+        end[0] -= 1
+    place = end[0]
+    while place > start and text[place - 1] != c".":
+        place -= 1
+    return place - 1 if place > start else -1
 
 
 cdef void _parse_name(TrackRecord *record, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """Surname / first name, blank, middle name, full stop, title (ISO/IEC 7813)."""
     cdef const uint8_t *text = record.text
-    cdef Py_ssize_t solidus = _find(text, c"/", start, end)
-    cdef Py_ssize_t stop, blank
-    _set(record, NAME, start, end)
+    cdef Py_ssize_t solidus = find(text, c"/", start, end)
+    cdef Py_ssize_t stop = end
+    cdef Py_ssize_t blank, title
+    set_field(record, NAME, start, end)
     if end - start > MAX_NAME:
         record.errors |= codes.ERROR_NAME
     if solidus == end:
         record.allowances |= codes.ALLOWED_NAME_WITHOUT_SOLIDUS
         return
-    _set_trimmed(record, SURNAME, start, solidus)
+    set_trimmed(record, SURNAME, start, solidus)
     start = solidus + 1
     while start < end and text[start] == c" ":
         start += 1
-    stop = _find(text, c".", start, end)
-    _set_trimmed(record, TITLE, stop + 1, end)
-    blank = _find(text, c" ", start, stop)
-    _set(record, FIRST_NAME, start, blank)
-    _set_trimmed(record, MIDDLE_NAME, blank + 1, stop)
+    if find(text, c".", start, end) < end:
+        title = _title_stop(text, start, &stop)
+        if title >= 0:
+            set_trimmed(record, TITLE, title + 1, end)
+            stop = title
+    blank = find(text, c" ", start, stop)
+    set_field(record, FIRST_NAME, start, blank)
+    set_trimmed(record, MIDDLE_NAME, blank + 1, stop)
+
+
+cdef int _standard_of(uint8_t code) noexcept nogil:
+    """The standard that a format code of track 1 names (ISO/IEC 7813)."""
+    code &= 0xDF  # letters of either case
+    if code == c"A":
+        return codes.STANDARD_ISO7813_TRACK1_A
+    if code == c"B":
+        return codes.STANDARD_ISO7813_TRACK1
+    if c"C" <= code <= c"M":
+        return codes.STANDARD_ISO7813_TRACK1_RESERVED
+    return codes.STANDARD_ISO7813_TRACK1_ISSUER if c"N" <= code <= c"Z" else codes.STANDARD_NONE
+
+
+cdef Py_ssize_t _sentinel_in_disguise(const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    """Where the end sentinel stands as keyboard layouts turn it out, _ or :, else end."""
+    cdef Py_ssize_t place
+    for place in range(start, end):
+        if text[place] == c"_" or text[place] == c":":
+            return place
+    return end
+
+
+cdef void _parse_b(
+    TrackRecord *record, Py_ssize_t place, Py_ssize_t end, uint8_t mark
+) noexcept nogil:
+    """What follows the PAN and its separator in the layout of format code B."""
+    cdef Py_ssize_t separator
+    record.separator = mark
+    if (record.pan_length > 2 and record.pan[0] == c"5" and record.pan[1] == c"9"
+            and are_digits(record.text, place, 3, end)):
+        set_field(record, COUNTRY_CODE, place, place + 3)
+        place += 3
+    separator = find(record.text, mark, place, end)
+    _parse_name(record, place, separator)
+    _parse_tail(record, separator + 1, end, mark)
+
+
+cdef void _parse_unlike_b(
+    TrackRecord *record, Py_ssize_t start, Py_ssize_t place, Py_ssize_t separator, Py_ssize_t end
+) noexcept nogil:
+    """A track 1 that has no PAN with a separator behind it."""
+    cdef Py_ssize_t second = end
+    if record.pan_length >= MIN_BANK_PAN and separator < end and record.text[separator] == c"&":
+        second = find(record.text, c"&", separator + 1, end)
+    if second < end:
+        record.allowances |= codes.ALLOWED_KEYBOARD_LAYOUT
+        set_field(record, FORMAT_CODE, start, place)
+        _check_pan(record)
+        if not record.errors & (codes.ERROR_FORMAT_CODE | codes.ERROR_PAN):
+            record.standard = <uint8_t>_standard_of(record.text[start])
+        _parse_b(record, separator + 1, _sentinel_in_disguise(record.text, second, end), c"&")
+        return
+    _drop_pan(record)
+    if record.standard == codes.STANDARD_ISO7813_TRACK1_A:
+        record.errors &= ~<uint32_t>codes.ERROR_PAN
+        set_field(record, FORMAT_CODE, start, place)
+        set_field(record, DISCRETIONARY, place, end)
+    elif record.errors & codes.ERROR_FORMAT_CODE:
+        record.errors &= ~<uint32_t>codes.ERROR_PAN  # of another layout nothing is known
+    else:
+        set_field(record, FORMAT_CODE, start, place)
+        # Digits to the end lack their separator; anything else is no number to begin with.
+        record.errors |= codes.ERROR_SEPARATOR if separator == end else codes.ERROR_PAN
 
 
 cdef void _parse_track1(TrackRecord *record, Py_ssize_t start, Py_ssize_t end, uint8_t found) noexcept nogil:
     cdef const uint8_t *text = record.text
     cdef uint8_t code = text[start]
-    cdef Py_ssize_t place = start
+    cdef int standard = codes.STANDARD_ISO7813_TRACK1 if code == c"B" else _standard_of(code)
+    cdef Py_ssize_t place = start + (not is_digit(code))
     cdef Py_ssize_t separator
     if found & NOT_SEVEN:
         record.errors |= codes.ERROR_ILLEGAL_CHARACTER
     if found & IS_LOWER:
         record.allowances |= codes.ALLOWED_LOWER_CASE
+    if place < end and not is_digit(text[place]) and parse_licence1(record, start, end):
+        if record.standard == codes.STANDARD_AAMVA_TRACK1 and end - start > MAX_LICENCE_DATA:
+            record.errors |= codes.ERROR_TOO_LONG
+        return
     if end - start > MAX_DATA1:
         record.errors |= codes.ERROR_TOO_LONG
-    if code != c"B" and code != c"b":
-        record.errors |= codes.ERROR_FORMAT_CODE
-    if not _is_digit(code):
-        place += 1
+    if standard != codes.STANDARD_ISO7813_TRACK1:
+        if standard != codes.STANDARD_ISO7813_TRACK1_A:
+            record.errors |= codes.ERROR_FORMAT_CODE
+        record.standard = <uint8_t>standard
     separator = _parse_pan(record, place, end)
-    if separator == end or text[separator] != c"^":
-        _drop_pan(record)
-        if not record.errors & codes.ERROR_FORMAT_CODE:
-            _set(record, FORMAT_CODE, start, place)
-            # Digits to the end lack their separator; anything else is no number to begin with.
-            record.errors |= codes.ERROR_SEPARATOR if separator == end else codes.ERROR_PAN
-        else:
-            record.errors &= ~<uint32_t>codes.ERROR_PAN  # of another layout nothing is known
+    if (separator == end or text[separator] != c"^"
+            or (record.errors & codes.ERROR_PAN and standard == codes.STANDARD_ISO7813_TRACK1_A)):
+        _parse_unlike_b(record, start, place, separator, end)
         return
-    if place > start and CLASS[code] & (NOT_SEVEN | NOT_PRINTABLE) == 0 and code > 0x40:
-        _set(record, FORMAT_CODE, start, place)
+    if place > start and 0x40 < code < 0x7B and not CLASS[code] & NOT_SEVEN:
+        set_field(record, FORMAT_CODE, start, place)
     _check_pan(record)
-    if not record.errors & (codes.ERROR_FORMAT_CODE | codes.ERROR_PAN):
-        record.standard = codes.STANDARD_ISO7813_TRACK1
-    place = separator + 1
-    if (record.pan_length > 2 and record.pan[0] == c"5" and record.pan[1] == c"9"
-            and _are_digits(text, place, 3, end)):
-        _set(record, COUNTRY_CODE, place, place + 3)
-        place += 3
-    separator = _find(text, c"^", place, end)
-    _parse_name(record, place, separator)
-    _parse_tail(record, separator + 1, end, c"^")
-
-
-cdef bint _is_licence(const TrackRecord *record) noexcept nogil:
-    """Whether the issuer number is one of a driving licence: 604425 to 604429 and 636000 to 636062 (AAMVA).
-    """
-    cdef int issuer = 0
-    cdef int index
-    if record.pan_length < 7:
-        return False
-    for index in range(6):
-        issuer = 10 * issuer + record.pan[index] - 0x30
-    return 604425 <= issuer <= 604429 or 636000 <= issuer <= 636062
+    if not record.errors & codes.ERROR_PAN:
+        record.standard = <uint8_t>standard
+    _parse_b(record, separator + 1, end, c"^")
 
 
 cdef inline bint _is_separator(uint8_t byte) noexcept nogil:
@@ -302,30 +401,69 @@ cdef Py_ssize_t _cut_padding(TrackRecord *record, Py_ssize_t start, Py_ssize_t e
     return place
 
 
+cdef bint _is_disguised(const TrackRecord *record, Py_ssize_t separator, Py_ssize_t end) noexcept nogil:
+    """Whether a PAN is followed by what keyboard layouts make of =, and that by an expiry date."""
+    cdef const uint8_t *text = record.text
+    cdef uint8_t byte = text[separator]
+    if record.pan_length < MIN_BANK_PAN or not luhn_agrees(record.pan, record.pan_length):
+        return False
+    if byte != c"-" and byte != c"'" and byte != c"\\":
+        return False
+    return are_digits(text, separator + 1, 7, end) and is_month(text, separator + 3)
+
+
+cdef void _parse_unlike_track2(
+    TrackRecord *record, Py_ssize_t start, Py_ssize_t separator, Py_ssize_t end, uint8_t found
+) noexcept nogil:
+    """A track 2 without a PAN and a separator behind it, as access cards have."""
+    cdef uint8_t byte = record.text[separator] if separator < end else <uint8_t>0
+    if byte & 0x80 and record.pan_length >= MIN_BANK_PAN:
+        record.errors |= codes.ERROR_KEYBOARD_LAYOUT  # = as a letter outside of ASCII
+    _drop_pan(record)
+    record.errors &= ~<uint32_t>codes.ERROR_PAN
+    if separator < end and _find_far(record.text, c"=", start, end) < end:
+        record.errors |= codes.ERROR_PAN
+    if found & NOT_FIVE and _classes(record.text, start, end) & NOT_FIVE:
+        record.errors |= codes.ERROR_ILLEGAL_CHARACTER
+
+
+cdef void _set_emv(TrackRecord *record, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    """Tell track 2 equivalent data (EMV Book 3, tag 57) from mixed forms: no sentinels, at most one F."""
+    cdef Py_ssize_t padding = record.length - end
+    if record.allowances & codes.ALLOWED_START_SENTINEL or start or padding > 1:
+        return
+    if record.separator == c"=" or record.separator == c"^" or record.text[record.length - 1] == c"?":
+        return
+    if (end - start + padding) & 1:
+        return  # no whole bytes; the F is there to make them whole
+    record.standard = codes.STANDARD_EMV_TRACK2_EQUIVALENT
+    record.allowances &= ~<uint32_t>(
+        codes.ALLOWED_START_SENTINEL_MISSING | codes.ALLOWED_END_SENTINEL_MISSING | codes.ALLOWED_SEPARATOR
+        | codes.ALLOWED_PADDING)
+    if record.separator == c"d" or (padding and record.text[end] == c"f"):
+        record.allowances |= codes.ALLOWED_LOWER_CASE
+
+
 cdef void _parse_track2(TrackRecord *record, Py_ssize_t start, Py_ssize_t end, uint8_t found) noexcept nogil:
     cdef const uint8_t *text = record.text
     cdef Py_ssize_t separator
     if end - start > MAX_DATA2:
         record.errors |= codes.ERROR_TOO_LONG
     separator = _parse_pan(record, start, end)
-    if separator == end or not _is_separator(text[separator]):
-        _drop_pan(record)
-        record.errors &= ~<uint32_t>codes.ERROR_PAN
-        if separator < end and _find(text, c"=", start, end) < end:
-            record.errors |= codes.ERROR_PAN
-        # Data without a separator, as access cards have it, is a layout of its own.
-        if found & NOT_FIVE and _classes(text, start, end) & NOT_FIVE:
-            record.errors |= codes.ERROR_ILLEGAL_CHARACTER
+    if separator < end and not _is_separator(text[separator]) and _is_disguised(record, separator, end):
+        record.allowances |= codes.ALLOWED_KEYBOARD_LAYOUT
+        end = min(end, separator + 1 + digits_end(text + separator + 1, 0, end - separator - 1))
+        found &= ~NOT_FIVE
+    elif separator == end or not _is_separator(text[separator]):
+        _parse_unlike_track2(record, start, separator, end, found)
         return
     record.separator = text[separator]
-    if record.separator != c"=":
+    if record.separator != c"=" and not record.allowances & codes.ALLOWED_KEYBOARD_LAYOUT:
         record.allowances |= codes.ALLOWED_SEPARATOR
     if found & NOT_FIVE and _classes(text, separator + 1, end) & NOT_FIVE:
         record.errors |= codes.ERROR_ILLEGAL_CHARACTER
-    if _is_licence(record):
-        if _are_digits(text, separator + 1, 4, end):
-            _set(record, EXPIRY, separator + 1, separator + 5)
-            _set(record, DISCRETIONARY, separator + 5, end)
+    if is_issuer(record.pan, record.pan_length):
+        parse_licence2(record, start, separator, end)
         return
     _check_pan(record)
     _parse_tail(record, separator + 1, end, record.separator)
@@ -334,6 +472,8 @@ cdef void _parse_track2(TrackRecord *record, Py_ssize_t start, Py_ssize_t end, u
     if (not record.errors & (codes.ERROR_EXPIRY | codes.ERROR_SERVICE_CODE)
             or (record.luhn == LUHN_OK and record.pan_length >= MIN_BANK_PAN)):
         record.standard = codes.STANDARD_ISO7813_TRACK2
+        if record.separator != c"=":
+            _set_emv(record, start, end)
 
 
 cdef struct FixedField:
@@ -375,15 +515,13 @@ cdef Py_ssize_t _parse_fixed(
         return -1
     if fixed.or_separator and record.text[place] == record.separator:
         return place + 1
-    if not _are_digits(record.text, place, fixed.length, end):
+    if not are_digits(record.text, place, fixed.length, end):
         if place + fixed.length > end:
             record.allowances |= codes.ALLOWED_FIELDS_MISSING
         else:
             record.errors |= codes.ERROR_SEPARATOR
         return -1
-    _set(record, fixed.field, place, place + fixed.length)
-    if fixed.field >= FIRST_TRACK3_FIELD:
-        record.has_track3 = True
+    set_field(record, fixed.field, place, place + fixed.length)
     return place + fixed.length
 
 
@@ -394,18 +532,18 @@ cdef void _parse_accounts(TrackRecord *record, Py_ssize_t place, Py_ssize_t end)
     cdef FixedField relay = FixedField(RELAY_MARKER, 1, False)
     cdef FixedField check = FixedField(CRYPTO_CHECK_DIGITS, 6, True)
     for index in range(2):
-        separator = _find(record.text, record.separator, place, end)
+        separator = find(record.text, record.separator, place, end)
         if separator == end:
-            _set(record, FIRST_SAN if index == 0 else SECOND_SAN, place, end)
+            set_field(record, FIRST_SAN if index == 0 else SECOND_SAN, place, end)
             record.allowances |= codes.ALLOWED_FIELDS_MISSING
             return
-        _set(record, FIRST_SAN if index == 0 else SECOND_SAN, place, separator)
+        set_field(record, FIRST_SAN if index == 0 else SECOND_SAN, place, separator)
         place = separator + 1
     place = _parse_fixed(record, &relay, place, end)
     if place >= 0:
         place = _parse_fixed(record, &check, place, end)
     if place >= 0:
-        _set(record, DISCRETIONARY, place, end)
+        set_field(record, DISCRETIONARY, place, end)
 
 
 cdef void _parse_track3(TrackRecord *record, Py_ssize_t start, Py_ssize_t end, uint8_t found) noexcept nogil:
@@ -419,13 +557,15 @@ cdef void _parse_track3(TrackRecord *record, Py_ssize_t start, Py_ssize_t end, u
         record.errors |= codes.ERROR_ILLEGAL_CHARACTER
     if found & IS_LOWER:
         record.allowances |= codes.ALLOWED_LOWER_CASE
-    if place >= end or not _are_digits(text, start, 2, end):
+    if end - start <= MAX_LICENCE_DATA and parse_licence3(record, start, end):
+        return
+    if place >= end or not are_digits(text, start, 2, end):
         return
     separator = _parse_pan(record, place, end)
     if separator == end or (text[separator] != c"=" and text[separator] != c"^"):
         _drop_pan(record)
         record.errors &= ~<uint32_t>codes.ERROR_PAN
-        return  # seven-bit data of a licence, or digits of an access card
+        return  # digits of an access card
     record.separator = text[separator]
     if record.separator != c"=":
         record.allowances |= codes.ALLOWED_SEPARATOR
@@ -437,7 +577,7 @@ cdef void _parse_track3(TrackRecord *record, Py_ssize_t start, Py_ssize_t end, u
         if end - separator - 1 < FIXED_DIGITS:
             _drop_pan(record)
             return
-    _set(record, FORMAT_CODE, start, start + 2)
+    set_field(record, FORMAT_CODE, start, start + 2)
     _check_pan(record)
     if not record.errors & (codes.ERROR_PAN | codes.ERROR_FORMAT_CODE):
         record.standard = codes.STANDARD_ISO4909_TRACK3
@@ -448,9 +588,7 @@ cdef void _parse_track3(TrackRecord *record, Py_ssize_t start, Py_ssize_t end, u
             break
     if place >= 0:
         _parse_accounts(record, place, end)
-    if record.fields[FIRST_SAN].length or record.fields[SECOND_SAN].length:
-        record.has_track3 = True
-    if record.fields[EXPIRY].length and not _is_month(text, record.fields[EXPIRY].start + 2):
+    if has(record, EXPIRY) and not is_month(text, record.fields[EXPIRY].start + 2):
         record.errors |= codes.ERROR_EXPIRY
 
 
@@ -467,12 +605,12 @@ cdef bint _is_start(uint8_t byte, int number) noexcept nogil:
 cdef int _guess(const uint8_t *text, Py_ssize_t length) noexcept nogil:
     """The track a text without start sentinel looks like, 0 for none."""
     cdef Py_ssize_t place = 0
-    cdef bint letter = length > 1 and (text[0] == c"B" or text[0] == c"b") and _is_digit(text[1])
+    cdef bint letter = length > 1 and (text[0] == c"B" or text[0] == c"b") and is_digit(text[1])
     if letter:
         place = 1
-    elif length == 0 or not _is_digit(text[0]):
+    elif length == 0 or not is_digit(text[0]):
         return 0
-    while place < length and (_is_digit(text[place]) or text[place] == c" "):
+    while place < length and (is_digit(text[place]) or text[place] == c" "):
         place += 1
     if place == length:
         return 1 if letter else 0
@@ -484,37 +622,62 @@ cdef int _guess(const uint8_t *text, Py_ssize_t length) noexcept nogil:
 cdef bint _is_over_track2(const uint8_t *text, Py_ssize_t length) noexcept nogil:
     """Whether a text has fields, and more characters than track 2 can hold with its LRC."""
     return length > MAX_DATA2 + 3 and (
-        _find(text, c"=", 1, length) < length or _find(text, c"^", 1, length) < length)
+        _find_far(text, c"=", 1, length) < length or _find_far(text, c"^", 1, length) < length)
 
 
-cdef void parse_track(const uint8_t *text, Py_ssize_t length, int number, TrackRecord *record) noexcept nogil:
-    """Fill `record` from one track without framing; number 0 lets the start sentinel tell. At most MAX_TEXT
-    bytes.
-    """
-    cdef Py_ssize_t start = 0
-    cdef Py_ssize_t end = length
-    cdef uint8_t found
-    memset(record, 0, sizeof(TrackRecord))
+cdef inline void _reset(TrackRecord *record, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+    """Empty a record: what is not named here counts only where `present` or a length says so."""
     record.text = text
-    if length <= 0 or length > MAX_TEXT:
-        record.errors = codes.ERROR_NO_ENCODING if length <= 0 else codes.ERROR_TOO_LONG
-        return
     record.length = <uint16_t>length
-    if number == 0:
-        if text[0] == c"%":
-            number = 1
-        elif text[0] == c";":
-            number = 3 if _is_over_track2(text, length) else 2
-        elif text[0] == c"+":
-            number = 3
+    record.present = 0
+    record.errors = record.allowances = 0
+    record.number = record.standard = record.luhn = record.lrc = record.unprintable = record.separator = 0
+    record.lrc_character = 0
+    record.pan_length = record.brand = record.is_licence = 0
+    record.service[0] = record.service[1] = record.service[2] = 0
+    record.data.start = record.data.length = 0
+
+
+cdef int _number_of(const uint8_t *text, Py_ssize_t length) noexcept nogil:
+    """The track that a text's start sentinel, or its look, tells; 0 for none."""
+    if text[0] == c"%":
+        return 1
+    if text[0] == c";":
+        return 3 if _is_over_track2(text, length) else 2
+    return 3 if text[0] == c"+" else _guess(text, length)
+
+
+cdef bint _is_foreign(const uint8_t *text, Py_ssize_t length) noexcept nogil:
+    """Whether a text that says nothing looks like a number typed on another keyboard layout: a start sentinel
+    outside of ASCII before digits, or what is on the digit row of French or Czech keyboards.
+    """
+    cdef Py_ssize_t place = 0
+    cdef int run = 0
+    while place < length and text[place] & 0x80:
+        place += 1
+    if place and digits_end(text, place, length) - place >= MIN_FOREIGN_DIGITS:
+        return True
+    for place in range(length):
+        if CLASS[text[place]] & IS_FOREIGN:
+            run += 1
+            if run == MIN_FOREIGN_DIGITS:
+                return True
         else:
-            number = _guess(text, length)
-    record.number = <uint8_t>number
+            run = 0
+    return False
+
+
+cdef Py_ssize_t _find_data(TrackRecord *record) noexcept nogil:
+    """Set the bounds of the data between the sentinels; returns its end."""
+    cdef const uint8_t *text = record.text
+    cdef int number = record.number
+    cdef Py_ssize_t start = 0
+    cdef Py_ssize_t end = record.length
     if number and _is_start(text[0], number):
         start = 1
         if number == 3 and text[0] != c";" and text[0] != c"%":
             record.allowances |= codes.ALLOWED_START_SENTINEL
-    elif number == 2 and length > 1 and (text[0] | 0x20) == c"b" and _is_digit(text[1]):
+    elif number == 2 and end > 1 and (text[0] | 0x20) == c"b" and is_digit(text[1]):
         start = 1  # the nibble B of a start sentinel, printed in hexadecimal
         record.allowances |= codes.ALLOWED_START_SENTINEL
     elif number:
@@ -527,10 +690,23 @@ cdef void parse_track(const uint8_t *text, Py_ssize_t length, int number, TrackR
         end = _cut_padding(record, start, end)
     record.data.start = <uint16_t>start
     record.data.length = <uint16_t>(end - start)
+    return end
+
+
+cdef void _parse(
+    const uint8_t *text, Py_ssize_t length, int number, uint8_t found, TrackRecord *record
+) noexcept nogil:
+    """Fill `record` from a track of at least one character, whose classes are `found`."""
+    cdef Py_ssize_t start, end
+    _reset(record, text, length)
+    if number == 0:
+        number = _number_of(text, length)
+    record.number = <uint8_t>number
+    end = _find_data(record)
+    start = record.data.start
     record.separator = c"^" if number == 1 else c"="
-    found = _classes(text, 0, length)  # sentinels are in the sets for which the data is held to account
-    record.unprintable = found & NOT_PRINTABLE != 0
-    if record.unprintable:
+    if found & NOT_PRINTABLE:
+        record.unprintable = True
         record.errors |= codes.ERROR_ILLEGAL_CHARACTER
     if end == start:
         record.errors |= codes.ERROR_EMPTY
@@ -543,6 +719,25 @@ cdef void parse_track(const uint8_t *text, Py_ssize_t length, int number, TrackR
     else:
         record.allowances = 0
         record.errors |= codes.ERROR_NO_START
+    if record.standard == codes.STANDARD_NONE and not record.pan_length and found & NOT_FIVE:
+        if _is_foreign(text, length):
+            record.errors |= codes.ERROR_KEYBOARD_LAYOUT
+
+
+cdef void parse_track(const uint8_t *text, Py_ssize_t length, int number, TrackRecord *record) noexcept nogil:
+    """Fill `record` from one track without framing; number 0 lets the start sentinel tell. At most MAX_TEXT
+    bytes.
+    """
+    if length <= 0 or length > MAX_TEXT:
+        _reset(record, text, 0)
+        record.errors = codes.ERROR_NO_ENCODING if length <= 0 else codes.ERROR_TOO_LONG
+        return
+    # Sentinels are in the sets for which the data is held to account.
+    _parse(text, length, number, _classes(text, 0, length), record)
+
+
+cdef enum:
+    NOT_COMPUTED = -2        # an LRC character that _lrc_of was not asked for
 
 
 cdef int _lrc_of(const TrackRecord *record) noexcept nogil:
@@ -576,7 +771,7 @@ cdef Py_ssize_t _close(
 ) noexcept nogil:
     """Read what follows an end sentinel up to the next track: LRC, a second end sentinel, framing."""
     cdef uint8_t byte
-    cdef int lrc
+    cdef int lrc = NOT_COMPUTED
     cdef bint last
     while place < end:
         byte = line[place]
@@ -587,7 +782,8 @@ cdef Py_ssize_t _close(
         last = place + 1 == end or CLASS[line[place + 1]] & IS_CONTROL != 0
         if not one and _opens(line, place, end) and not _opens(line, place + 1, end):
             return place
-        lrc = _lrc_of(record)
+        if lrc == NOT_COMPUTED:
+            lrc = _lrc_of(record)
         if not one and _opens(line, place, end):
             # Before another sentinel it is an LRC that looks like one; the odd ones for track 3 may be data
             # there.
@@ -608,22 +804,27 @@ cdef Py_ssize_t _close(
 
 
 cdef Py_ssize_t _end_of(
-    const uint8_t *line, Py_ssize_t start, Py_ssize_t end, int number, bint one
+    const uint8_t *line, Py_ssize_t start, Py_ssize_t end, int number, bint one, uint8_t *found
 ) noexcept nogil:
-    """One past the end sentinel of the track at `start`, or where a track without one breaks off."""
-    cdef Py_ssize_t sentinel = _find(line, c"?", start, end)
+    """One past the end sentinel of the track at `start`, or where a track without one breaks off; `found` are
+    the classes of what is before it.
+    """
+    cdef Py_ssize_t sentinel = _find_far(line, c"?", start, end)
     cdef Py_ssize_t limit = sentinel + 1 if sentinel < end else end
     cdef Py_ssize_t place
-    if _classes(line, start, limit) & IS_CONTROL:
+    found[0] = _classes(line, start, limit)
+    if found[0] & IS_CONTROL:
         for place in range(start, limit):
             if line[place] == 0x0D or line[place] == 0x0A or line[place] == 0x03:
                 limit = place
                 break
         while limit > start and CLASS[line[limit - 1]] & IS_CONTROL:
             limit -= 1
+        found[0] = _classes(line, start, limit)
     if not one and number == 1:
-        place = _find(line, c";", start + 1, limit)
-        if place + 1 < limit and _is_digit(line[place + 1]):
+        place = _find_far(line, c";", start + 1, limit)
+        if place + 1 < limit and is_digit(line[place + 1]):
+            found[0] = _classes(line, start, place)
             return place
     return limit
 
@@ -641,9 +842,9 @@ cdef Py_ssize_t _start_of(const uint8_t *line, Py_ssize_t length, int number) no
         start += 1
     if start == length:
         return start
-    if _guess(line + start, length - start) or _is_start(line[start], number):
+    if _is_plain_start(line[start]) if number == 0 else _is_start(line[start], number):
         return start
-    if number == 0 and _is_plain_start(line[start]):
+    if _guess(line + start, length - start):
         return start
     for place in range(start, length):
         if line[place] == c"%" and number != 2 or line[place] == c";" and number != 1:
@@ -663,6 +864,7 @@ cdef int split_line(
     cdef int count = 0
     cdef int seen = 0        # number of the last track
     cdef int expected
+    cdef uint8_t found
     cdef uint32_t framing = codes.ALLOWED_FRAMING if place > 0 else 0
     cdef TrackRecord *record
     if length > MAX_TEXT:
@@ -681,8 +883,12 @@ cdef int split_line(
                 expected = 1 if line[place] == c"%" else 2
             else:
                 expected = 3
-        end = _end_of(line, place, length, expected if expected else 1 if line[place] == c"%" else 2, one)
-        parse_track(line + place, end - place, expected, record)
+        end = _end_of(
+            line, place, length, expected if expected else 1 if line[place] == c"%" else 2, one, &found)
+        if end > place:
+            _parse(line + place, end - place, expected, found, record)
+        else:
+            parse_track(line, 0, expected, record)
         record.allowances |= framing
         framing = 0
         if seen < record.number:
@@ -705,18 +911,17 @@ cdef int split_line(
     return count
 
 
-cdef dict FIELD_NAMES = {
-    FORMAT_CODE: "format_code", COUNTRY_CODE: "country_code", NAME: "name", SURNAME: "surname",
-    FIRST_NAME: "first_name", MIDDLE_NAME: "middle_name", TITLE: "title", EXPIRY: "expiry",
-    SERVICE_CODE: "service_code", DISCRETIONARY: "discretionary", CURRENCY: "currency",
-    CURRENCY_EXPONENT: "currency_exponent", AMOUNT_AUTHORISED: "amount_authorised",
-    AMOUNT_REMAINING: "amount_remaining", CYCLE_BEGIN: "cycle_begin", CYCLE_LENGTH: "cycle_length",
-    RETRY_COUNT: "retry_count", PIN_CONTROL: "pin_control", INTERCHANGE_CONTROL: "interchange_control",
-    PAN_RESTRICTION: "pan_restriction", SAN1_RESTRICTION: "san1_restriction",
-    SAN2_RESTRICTION: "san2_restriction", CARD_SEQUENCE: "card_sequence",
-    CARD_SECURITY_NUMBER: "card_security_number", FIRST_SAN: "first_san", SECOND_SAN: "second_san",
-    RELAY_MARKER: "relay_marker", CRYPTO_CHECK_DIGITS: "crypto_check_digits",
-}
+# By number of the field, as records.pxd has them.
+cdef tuple FIELD_NAMES = (
+    "format_code", "country_code", "name", "surname", "first_name", "middle_name", "title", "expiry",
+    "service_code", "discretionary", "currency", "currency_exponent", "amount_authorised", "amount_remaining",
+    "cycle_begin", "cycle_length", "retry_count", "pin_control", "interchange_control", "pan_restriction",
+    "san1_restriction", "san2_restriction", "card_sequence", "card_security_number", "first_san",
+    "second_san", "relay_marker", "crypto_check_digits", "state", "city", "address", "more_address",
+    "issuer_number", "id_number", "id_overflow", "check_digit", "encoded_birth_date", "template_version",
+    "security_version", "postal_code", "licence_class", "restrictions", "endorsements", "encoded_sex",
+    "height", "weight", "hair", "eyes", "track3_id", "reserved", "error_correction", "security",
+)
 
 
 cdef str _printable(bytes text):
@@ -737,6 +942,22 @@ cdef class ParsedTrack:
     cdef readonly str lrc_character
     cdef readonly dict fields
     cdef readonly object luhn_ok
+    cdef readonly int brand
+    cdef readonly tuple service
+    cdef readonly int expiry_rule
+    cdef readonly int sex
+
+
+cdef void _add_meanings(dict fields, const Licence *licence):
+    """What the fields of a licence mean, by their names in v1 LicenceFields."""
+    if licence.jurisdiction_length:
+        fields["jurisdiction"] = licence.jurisdiction[:licence.jurisdiction_length].decode("ascii")
+    if licence.number_length:
+        fields["licence_number"] = _printable(licence.number[:licence.number_length])
+    if licence.expiry_length:
+        fields["expiry_date"] = licence.expiry[:licence.expiry_length].decode("ascii")
+    if licence.birth_length:
+        fields["birth_date"] = licence.birth[:licence.birth_length].decode("ascii")
 
 
 cdef ParsedTrack _parsed(const TrackRecord *record):
@@ -755,9 +976,15 @@ cdef ParsedTrack _parsed(const TrackRecord *record):
     if record.pan_length:
         parsed.fields["pan"] = record.pan[:record.pan_length].decode("ascii")
     for field in range(FIELD_COUNT):
-        span = record.fields[field]
-        if span.length:
+        if has(record, field):
+            span = record.fields[field]
             parsed.fields[FIELD_NAMES[field]] = _printable(record.text[span.start:span.start + span.length])
+    parsed.brand = record.brand
+    parsed.service = (record.service[0], record.service[1], record.service[2])
+    if record.is_licence:
+        parsed.expiry_rule = record.licence.expiry_rule
+        parsed.sex = record.licence.sex
+        _add_meanings(parsed.fields, &record.licence)
     return parsed
 
 
@@ -790,54 +1017,3 @@ def luhn_ok(str digits not None):
         return False
     encoded = digits.encode("ascii")
     return bool(luhn_agrees(encoded, len(encoded)))
-
-
-cdef str _checked_digits(str value, str name, int least, int most):
-    if not (least <= len(value) <= most and (not value or (value.isascii() and value.isdigit()))):
-        lengths = str(most) if least == most else f"{least} to {most}"
-        raise ValueError(f"{name} must be {lengths} digits")
-    return value
-
-
-cdef tuple _checked_tail(str expiry, str service_code, str separator):
-    if expiry:
-        _checked_digits(expiry, "expiry", 4, 4)
-        if not 1 <= int(expiry[2:]) <= 12:
-            raise ValueError("expiry must be YYMM")
-    if service_code:
-        _checked_digits(service_code, "service_code", 3, 3)
-    return expiry or separator, service_code or separator
-
-
-cdef str _checked_size(str text, int most):
-    if len(text) + 1 > most:
-        raise ValueError(f"the track must be at most {most} characters with its LRC")
-    return text
-
-
-def encode_track1(str pan not None, str name not None, str expiry not None="", str service_code not None="",
-                  str discretionary not None="", str country_code not None=""):
-    _checked_digits(pan, "pan", 1, MAX_PAN)
-    if country_code:
-        _checked_digits(country_code, "country_code", 3, 3)
-        if not pan.startswith("59"):
-            raise ValueError("country_code must be empty unless pan starts with 59")
-    if not 2 <= len(name) <= MAX_NAME:
-        raise ValueError(f"name must be 2 to {MAX_NAME} characters")
-    for field, value in (("name", name), ("discretionary", discretionary)):
-        if any([not 0x20 <= ord(character) <= 0x5F or character in "%?" for character in value]):
-            raise ValueError(f"{field} holds a character that is no data on track 1")
-    if "^" in name:
-        raise ValueError("name holds a character that is no data on track 1")
-    dates = _checked_tail(expiry, service_code, "^")
-    return _checked_size(f"%B{pan}^{country_code}{name}^{dates[0]}{dates[1]}{discretionary}?", MAX_DATA1 + 3)
-
-
-def encode_track2(
-    str pan not None, str expiry not None="", str service_code not None="", str discretionary not None=""
-):
-    _checked_digits(pan, "pan", 1, MAX_PAN)
-    if any([not 0x30 <= ord(character) <= 0x3F or character in ";?" for character in discretionary]):
-        raise ValueError("discretionary holds a character that is no data on track 2")
-    dates = _checked_tail(expiry, service_code, "=")
-    return _checked_size(f";{pan}={dates[0]}{dates[1]}{discretionary}?", MAX_DATA2 + 3)

@@ -7,13 +7,28 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from swipegate.core import encoders
 from swipegate.core import tracks as compiled
 from swipegate.v1 import track_pb2 as v1
 from tests.reference import tracks as reference
 
 Parse = Callable[[str, int], Any]
 BANK = "%B4111111111111111^DOE/JANE Q.MS^2912101000000123?", ";4111111111111111=29121010000012300000?"
-FIELDS = {*v1.TrackFields.DESCRIPTOR.fields_by_name, *v1.Track3Fields.DESCRIPTOR.fields_by_name}
+MESSAGES = v1.TrackFields, v1.Track3Fields, v1.LicenceFields
+FIELDS = {name for message in MESSAGES for name in message.DESCRIPTOR.fields_by_name}
+COMPARED = (
+    "text",
+    "number",
+    "standard",
+    "errors",
+    "allowances",
+    "luhn_ok",
+    "brand",
+    "service",
+    "expiry_rule",
+    "sex",
+    "fields",
+)
 
 
 @pytest.fixture(params=["reference", "compiled"])
@@ -105,6 +120,82 @@ def test_errors(parse: Parse, text: str, number: int, error: int) -> None:
     assert parse(text, number).errors == (error,)
 
 
+@pytest.mark.parametrize(
+    ("text", "number", "standard"),
+    [
+        ("%A4111111111111111^DOE/J^2912101?", 1, v1.TRACK_STANDARD_ISO7813_TRACK1_A),
+        ("%AMEMBER 42?", 1, v1.TRACK_STANDARD_ISO7813_TRACK1_A),
+        ("%C4111111111111111^DOE/J^2912101?", 1, v1.TRACK_STANDARD_ISO7813_TRACK1_RESERVED),
+        ("%Q4111111111111111^DOE/J^2912101?", 1, v1.TRACK_STANDARD_ISO7813_TRACK1_ISSUER),
+        ("4111111111111111D29121010000012300000F", 2, v1.TRACK_STANDARD_EMV_TRACK2_EQUIVALENT),
+        ("4111111111111111D291210100000123000F", 2, v1.TRACK_STANDARD_EMV_TRACK2_EQUIVALENT),
+        ("4111111111111111D2912101000001230000", 0, v1.TRACK_STANDARD_EMV_TRACK2_EQUIVALENT),
+        (";4111111111111111D2912101?", 2, v1.TRACK_STANDARD_ISO7813_TRACK2),
+        ("4111111111111111D2912101FF", 2, v1.TRACK_STANDARD_ISO7813_TRACK2),
+    ],
+)
+def test_standards(parse: Parse, text: str, number: int, standard: int) -> None:
+    assert parse(text, number).standard == standard
+
+
+def test_the_issuers_own_layout_is_kept_as_it_is(parse: Parse) -> None:
+    track = parse("%AMEMBER 42?", 1)
+    assert track.fields == {"format_code": "A", "discretionary": "MEMBER 42"}
+    assert (track.errors, track.allowances) == ((), ())
+
+
+def test_chip_data_is_without_complaint(parse: Parse) -> None:
+    track = parse("4111111111111111D29121010000012300000F", 2)
+    assert (track.errors, track.allowances, track.fields["discretionary"]) == ((), (), "0000012300000")
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [("101", (1, 1, 2)), ("201", (2, 1, 2)), ("720", (7, 2, 1)), ("947", (9, 3, 8)), ("389", (0, 0, 0))],
+)
+def test_service_code(parse: Parse, code: str, meaning: tuple[int, int, int]) -> None:
+    assert parse(f";4111111111111111=2912{code}?", 2).service == meaning
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("DOE/JANE  ANN   MARY", ("DOE", "JANE", "ANN   MARY", "")),
+        ("DOE/J.R.MR", ("DOE", "J.R", "", "MR")),
+        ("DOE/JANE Q.", ("DOE", "JANE", "Q", "")),
+        ("DOE/JANE.MR.", ("DOE", "JANE", "", "MR.")),
+        (" /", ("", "", "", "")),
+        ("DOE/ JANE", ("DOE", "JANE", "", "")),
+        ("J. R. DOE", ("", "", "", "")),
+    ],
+)
+def test_names(parse: Parse, name: str, parts: tuple[str, str, str, str]) -> None:
+    fields = parse(f"%B4111111111111111^{name}^2912101?", 1).fields
+    found = tuple(fields.get(part, "") for part in ("surname", "first_name", "middle_name", "title"))
+    assert found == parts
+
+
+def test_another_keyboard_layout_is_read_where_it_can_be(parse: Parse) -> None:
+    """German, Spanish and others turn ^ into & and ? into _; Turkish turns = into - and ? into a colon."""
+    one = parse("%B4111111111111111&DOE-JANE&29121010001_", 1)
+    two = parse(";4111111111111111-29121010001:", 2)
+    for track in (one, two):
+        assert track.errors == ()
+        assert v1.TRACK_ALLOWANCE_KEYBOARD_LAYOUT in track.allowances
+        assert [track.fields[name] for name in ("expiry", "service_code", "discretionary")] == [
+            "2912",
+            "101",
+            "0001",
+        ]
+
+
+@pytest.mark.parametrize(
+    "text", ["\xf14111111111111111\xa129121010001_", "5B'&&&&&&&&&&&&&&&^DOE", ";4111111111111111\xec2912101"]
+)
+def test_another_keyboard_layout_that_cannot_be_read_is_named(text: str) -> None:
+    assert v1.TRACK_ERROR_KEYBOARD_LAYOUT in compiled.split(text)[0].errors
+
+
 ALPHABET = st.sampled_from(list("0123456789=^D?;%B/ F.fdA~\xe9\x01+E"))
 
 
@@ -115,6 +206,10 @@ ALPHABET = st.sampled_from(list("0123456789=^D?;%B/ F.fdA~\xe9\x01+E"))
         st.from_regex(r"%B[0-9 ]{0,20}\^[A-Z/ .]{0,28}\^[0-9^ ]{0,8}[0-9]{0,9}\?", fullmatch=True),
         st.from_regex(r";[0-9]{0,20}[=D^][0-9=]{0,8}[0-9F]{0,9}\??", fullmatch=True),
         st.from_regex(r"[;+%](01|02|99|24)[0-9]{0,19}=[0-9]{36,50}[0-9=]{0,30}\?", fullmatch=True),
+        st.from_regex(
+            r"%[A-Z]4111111111111111[\^&][A-Z/ .]{0,28}[\^&][0-9]{7}[0-9_:]{0,9}\??", fullmatch=True
+        ),
+        st.from_regex(r"[;]?4111111111111111[D='-][0-9]{2}(01|12|13)[0-9]{3,9}[Ff_]{0,2}\??", fullmatch=True),
     ),
     st.integers(0, 3),
 )
@@ -130,7 +225,7 @@ def test_both_agree(text: str, number: int) -> None:
         return
     one = compiled.parse(text, number)
     other = reference.parse_piece(text.encode().decode("latin-1"), number)
-    for name in ("text", "number", "standard", "errors", "allowances", "luhn_ok", "fields"):
+    for name in COMPARED:
         theirs = getattr(other, name)
         if name == "fields":
             theirs = {
@@ -143,6 +238,7 @@ LINES = [
     ("".join(BANK), [(1, BANK[0], (), ()), (2, BANK[1], (), ())]),
     ("\x02" + BANK[1] + "\r\n", [(2, BANK[1], (), (5,))]),
     ("junk" + BANK[0], [(1, BANK[0], (), (5,))]),
+    ("!PREFIX" + BANK[1], [(2, BANK[1], (), (5,))]),
     ("%E?;E?+E?", [(1, "", (8,), ()), (2, "", (8,), ()), (3, "", (8,), ())]),
     (";123??", [(2, ";123?", (), (11,))]),
     (";123?;456?", [(2, ";123?", (), ()), (3, ";456?", (), ())]),
@@ -213,6 +309,62 @@ def test_encode_names_the_field(field: str, arguments: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=f"^{field} ") as caught:
         compiled.encode_track2(**arguments)
     assert arguments["pan"] not in str(caught.value) or field == "pan"
+
+
+TRACK3_VALUES = st.fixed_dictionaries(
+    {
+        name: st.from_regex(f"[0-9]{{{length}}}", fullmatch=True)
+        for name, (length, _) in encoders.TRACK3_FIELDS.items()
+        if name != "expiry"
+    }
+)
+
+
+@given(st.from_regex("[0-9]{1,19}", fullmatch=True), TRACK3_VALUES, st.sampled_from(["01", "02", "99"]))
+def test_encode_track3_round_trip(pan: str, fields: dict[str, str], code: str) -> None:
+    text = encoders.encode_track3(
+        pan, {**fields, "expiry": "2912"}, code, "1234", "5678", "1", "654321", "99"
+    )
+    track = compiled.parse(text, 3)
+    assert (track.errors, track.allowances) == ((), ())
+    wanted = {"format_code": code, "pan": pan, **fields, "expiry": "2912", "first_san": "1234"}
+    wanted |= {
+        "second_san": "5678",
+        "relay_marker": "1",
+        "crypto_check_digits": "654321",
+        "discretionary": "99",
+    }
+    assert track.fields == wanted
+
+
+@given(st.from_regex("[0-9]{1,19}", fullmatch=True), st.from_regex("[0-9]{0,8}", fullmatch=True))
+def test_encode_emv_round_trip(pan: str, discretionary: str) -> None:
+    track = compiled.parse(encoders.encode_emv_track2(pan, "2912", "201", discretionary), 2)
+    assert (track.errors, track.allowances) == ((), ())
+    assert track.fields.get("discretionary", "") == discretionary
+    assert track.standard == v1.TRACK_STANDARD_EMV_TRACK2_EQUIVALENT
+
+
+def test_encode_format_a() -> None:
+    assert compiled.parse(encoders.encode_track1_a("MEMBER 42"), 1).fields["discretionary"] == "MEMBER 42"
+    text = encoders.encode_track1("4111111111111111", "DOE/JANE", "2912", "101", format_code="A")
+    assert compiled.parse(text, 1).fields["surname"] == "DOE"
+
+
+@pytest.mark.parametrize(
+    ("field", "arguments"),
+    [
+        ("format_code", {"format_code": "03"}),
+        ("currency", {"fields": {"currency": "1"}}),
+        ("expiry", {"fields": {"expiry": "2913"}}),
+        ("money", {"fields": {"money": "1"}}),
+        ("first_san", {"first_san": "="}),
+        ("relay_marker", {"relay_marker": ""}),
+    ],
+)
+def test_encode_track3_names_the_field(field: str, arguments: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"^{field} "):
+        encoders.encode_track3(**{"pan": "4111111111111111", "fields": {}} | arguments)
 
 
 @settings(max_examples=400)

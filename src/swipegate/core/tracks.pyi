@@ -1,8 +1,13 @@
-"""Characters to fields (ISO/IEC 7813 tracks 1 and 2, ISO/IEC 4909 track 3), and back."""
+"""Characters to fields (ISO/IEC 7813 tracks 1 and 2, ISO/IEC 4909 track 3, EMV, AAMVA); encoders give the way back."""
 
 from typing import final
 
 from typing_extensions import Buffer
+
+from swipegate.core.encoders import encode_licence as encode_licence
+from swipegate.core.encoders import encode_track1 as encode_track1
+from swipegate.core.encoders import encode_track2 as encode_track2
+from swipegate.core.encoders import encode_track3 as encode_track3
 
 @final
 class ParsedTrack:
@@ -33,10 +38,22 @@ class ParsedTrack:
         """That character; empty when there is none."""
     @property
     def fields(self) -> dict[str, str]:
-        """Fields that are there, by their names in v1 TrackFields and Track3Fields."""
+        """Texts that are there, by their names in v1 TrackFields, Track3Fields and LicenceFields."""
     @property
     def luhn_ok(self) -> bool | None:
         """Whether the PAN's check digit agrees; None without a PAN."""
+    @property
+    def brand(self) -> int:
+        """A v1 CardBrand."""
+    @property
+    def service(self) -> tuple[int, int, int]:
+        """A v1 ServiceInterchange, ServiceAuthorisation and ServiceRange."""
+    @property
+    def expiry_rule(self) -> int:
+        """A v1 ExpiryRule; 0 but for track 2 of a licence."""
+    @property
+    def sex(self) -> int:
+        """A v1 LicenceSex; 0 but for track 3 of a licence."""
 
 def parse(text: str | Buffer, number: int = 0) -> ParsedTrack:
     """Parse the one track of a text, or the first; number 0 lets the text tell which it is.
@@ -52,19 +69,3 @@ def luhn_ok(digits: str) -> bool:
     """Whether the last digit is the Luhn check digit of the others (ISO/IEC 7812-1 annex B); False for no
     digits.
     """
-
-def encode_track1(
-    pan: str,
-    name: str,
-    expiry: str = "",
-    service_code: str = "",
-    discretionary: str = "",
-    country_code: str = "",
-) -> str:
-    """Text of an ISO/IEC 7813 track 1, format code B, with its sentinels.
-
-    An empty expiry or service code becomes a separator. Raises ValueError that names the field.
-    """
-
-def encode_track2(pan: str, expiry: str = "", service_code: str = "", discretionary: str = "") -> str:
-    """Text of an ISO/IEC 7813 track 2 with its sentinels; empty fields and errors as for track 1."""

@@ -6,14 +6,44 @@ authentication data, as discretionary data may hold, not at all.
 
 import re
 
-from swipegate.v1.track_pb2 import CardNumber, Track, TrackFields
+from swipegate.v1.track_pb2 import (
+    TRACK_ERROR_FORMAT_CODE,
+    TRACK_ERROR_ILLEGAL_CHARACTER,
+    TRACK_ERROR_PAN,
+    TRACK_ERROR_SEPARATOR,
+    TRACK_ERROR_TOO_LONG,
+    CardNumber,
+    Track,
+    TrackFields,
+)
 
 MASK = "*"
 FIRST_SHOWN = 6
 LAST_SHOWN = 4
 SHORTEST_PAN = 12
 """Digits; ISO/IEC 7812 allows fewer, no issuer has them."""
+_LICENCE_HIDDEN = (
+    "id_overflow",
+    "encoded_birth_date",
+    "check_digit",
+    "id_number",
+    "track3_id",
+    "licence_number",
+    "birth_date",
+    "reserved",
+    "security",
+)
+"""From the right end of a track to the left, as they are hidden in its text."""
+_UNSURE = {
+    TRACK_ERROR_FORMAT_CODE,
+    TRACK_ERROR_ILLEGAL_CHARACTER,
+    TRACK_ERROR_PAN,
+    TRACK_ERROR_SEPARATOR,
+    TRACK_ERROR_TOO_LONG,
+}
+"""With one of these a field may not be where it was looked for."""
 _DIGITS = re.compile(rf"[0-9][0-9 ]{{{SHORTEST_PAN - 2},}}[0-9]")
+_SEPARATOR = re.compile("[=^]")
 
 
 def masked_pan(digits: str) -> str:
@@ -26,24 +56,41 @@ def masked_pan(digits: str) -> str:
 
 
 def masked_track(track: Track) -> Track:
-    """A copy without PAN, account numbers and discretionary data, in its fields and in its text."""
+    """A copy without PAN, account and licence numbers, birth dates and discretionary data, in its fields and text."""
     copy = Track()
     copy.CopyFrom(track)
     fields = copy.fields
     text = copy.text
-    text = _hide(text, fields.pan, masked_pan(fields.pan))
-    fields.pan = masked_pan(fields.pan)
+    pan = _masked_pan_of(fields)
+    text = _hide(text, fields.pan, pan)
+    fields.pan = pan
     for message, name in _hidden_fields(fields):
         value = getattr(message, name)
         # from the right: a short value may stand in a field before its own by chance
         text = _hide_last(text, value, MASK * len(value))
         setattr(message, name, MASK * len(value))
     copy.text = _DIGITS.sub(lambda found: masked_pan(found[0]), text)
+    if _UNSURE & set(track.errors):
+        copy.text = masked_broken(track.text)
+        fields.pan = MASK * len(fields.pan)
     if copy.text != track.text:
+        copy.lrc_character = MASK * len(copy.lrc_character)  # it is the sum of all the others
         for repair in copy.repairs:
             if copy.text[repair.position : repair.position + 1] != repair.character:
                 repair.character = MASK
     return copy
+
+
+def masked_broken(text: str) -> str:
+    """A text that failed its checks, so that none of its fields is sure: what may be shown of a PAN at the front.
+
+    The first six characters, the sentinels at both ends and the first separator stay.
+    """
+    shown = 1 + text[1:2].isalpha() + FIRST_SHOWN
+    places = set(range(shown)) | {len(text) - text.endswith("?")}
+    if separator := _SEPARATOR.search(text):
+        places.add(separator.start())
+    return "".join(one if place in places or one == " " else MASK for place, one in enumerate(text))
 
 
 def masked_number(number: CardNumber, number_is_pan: bool) -> CardNumber:
@@ -55,11 +102,20 @@ def masked_number(number: CardNumber, number_is_pan: bool) -> CardNumber:
     return copy
 
 
+def _masked_pan_of(fields: TrackFields) -> str:
+    """Of a licence the issuer number alone may be shown; the rest is that of the licence."""
+    if fields.HasField("licence"):
+        return fields.pan[:FIRST_SHOWN] + MASK * (len(fields.pan) - FIRST_SHOWN)
+    return masked_pan(fields.pan)
+
+
 def _hidden_fields(fields: TrackFields) -> list[tuple[object, str]]:
     hidden: list[tuple[object, str]] = [(fields, "discretionary")]
     if fields.HasField("track3"):
         names = ("first_san", "second_san", "pin_control", "card_security_number", "crypto_check_digits")
         hidden += [(fields.track3, name) for name in names]
+    if fields.HasField("licence"):
+        hidden += [(fields.licence, name) for name in _LICENCE_HIDDEN]
     return hidden
 
 

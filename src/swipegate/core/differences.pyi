@@ -1,0 +1,1 @@
+"""What the tracks of one swipe contradict each other in; wire gives it with each swipe."""
