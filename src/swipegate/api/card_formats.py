@@ -27,3 +27,18 @@ class CardFormatServicer(card_format_pb2_grpc.CardFormatServiceServicer):
     ) -> pb.ListCardFormatsResponse:
         """List every card format."""
         return pb.ListCardFormatsResponse(card_formats=await self._card_formats.every())
+
+    async def TestCardFormats(
+        self, request: pb.TestCardFormatsRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> pb.TestCardFormatsResponse:
+        """Try card formats on a sample swipe."""
+        verdicts = await self._card_formats.test(
+            request.swipe, request.card_formats, request.names, reveal=request.reveal
+        )
+        return pb.TestCardFormatsResponse(verdicts=verdicts)
+
+    async def SuggestCardFormats(
+        self, request: pb.SuggestCardFormatsRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> pb.SuggestCardFormatsResponse:
+        """Propose card formats for sample cards."""
+        return await self._card_formats.suggest(request.samples)

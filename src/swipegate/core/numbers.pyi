@@ -5,7 +5,8 @@ from typing import Any, final
 
 from typing_extensions import Buffer
 
-from swipegate.v1.track_pb2 import CardNumber
+from swipegate.v1.card_format_pb2 import CardFormatVerdict
+from swipegate.v1.track_pb2 import CardNumber, DecodedSwipe
 
 @final
 class FormatSet:
@@ -22,8 +23,16 @@ class FormatSet:
         tracks.parse does.
         """
 
+    def explain(self, swipe: DecodedSwipe, reveal: bool = False) -> list[CardFormatVerdict]:
+        """How each format takes a decoded swipe, in order: whether it fits, or the first thing that it does not allow.
+
+        The matcher is that of match and of decoding; mismatches have no description. With `reveal` they and the
+        numbers hold track data. Raises ValueError for more than 64 tracks or a text of over 1,024 characters.
+        """
+
 def compile_formats(formats: Iterable[Any]) -> FormatSet:
-    """Compile v1 CardFormat messages, or objects with the same attributes and None for an absent part.
+    """Compile v1 CardFormat messages, or objects with the same attributes and None for an absent part; conditions are
+    messages.
 
     Raises ValueError that begins with the path of the field, such as `card_formats[2].card_number.length:`.
     """

@@ -1,15 +1,23 @@
 """Card formats: the built-in ones and those of this installation."""
 
+import asyncio
 from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
 from swipegate import core
+from swipegate.core import dry_run, suggestions
 from swipegate.domain.errors import SwipegateError, invalid
 from swipegate.store import card_formats
 from swipegate.store.database import Database
 from swipegate.v1 import error_pb2
-from swipegate.v1.card_format_pb2 import CardFormat
+from swipegate.v1.card_format_pb2 import (
+    CardFormat,
+    CardFormatSample,
+    CardFormatVerdict,
+    SuggestCardFormatsResponse,
+)
+from swipegate.v1.track_pb2 import DecodedSwipe, Swipe
 
 MAX_NAMES = 32
 """Card formats that one call or device may name."""
@@ -77,9 +85,63 @@ class CardFormats:
             self._compiled[key] = found
         return found
 
+    async def test(
+        self, swipe: Swipe, drafts: Sequence[CardFormat], names: Sequence[str], *, reveal: bool
+    ) -> list[CardFormatVerdict]:
+        """How drafts, then named formats take a swipe; without either, every format there is.
 
-_MAX_COMPILED = 1000
-"""Sets kept compiled."""
+        Raises INVALID_FIELD, CARD_FORMAT_NOT_FOUND.
+        """
+        check_count(names, "names")
+        if len(drafts) > MAX_NAMES:
+            raise invalid("card_formats", f"must be at most {MAX_NAMES}")
+        key = tuple(names)
+        stored: list[Sequence[CardFormat]] = []
+        if key:
+            stored = [await self._database.read(lambda c: _named(c, key))]
+        elif not drafts:
+            stored = [await self._database.read(card_formats.every), core.BUILTIN_FORMATS]
+        return await asyncio.to_thread(_tried, swipe, drafts, stored, reveal)
+
+    async def suggest(self, samples: Sequence[CardFormatSample]) -> SuggestCardFormatsResponse:
+        """Formats that give the numbers of all samples. Raises INVALID_FIELD."""
+        if not 1 <= len(samples) <= suggestions.MAX_SAMPLES:
+            raise invalid("samples", f"must be 1 to {suggestions.MAX_SAMPLES}")
+        return await asyncio.to_thread(_suggested, samples)
+
+
+_MAX_COMPILED = 100
+"""Sets kept compiled; each takes up to 4 KB a format."""
+
+
+def _tried(
+    swipe: Swipe, drafts: Sequence[CardFormat], stored: Sequence[Sequence[CardFormat]], reveal: bool
+) -> list[CardFormatVerdict]:
+    decoded = _decoded(swipe, "swipe")
+    try:
+        return dry_run.try_formats(decoded, drafts, *stored, reveal=reveal)
+    except ValueError as error:  # the stored ones were compiled before
+        path, _, detail = str(error).partition(": ")
+        raise invalid(path, detail) from None
+
+
+def _suggested(samples: Sequence[CardFormatSample]) -> SuggestCardFormatsResponse:
+    known = [
+        suggestions.Sample(_decoded(one.swipe, f"samples[{index}].swipe"), one.card_number, one.facility_code)
+        for index, one in enumerate(samples)
+    ]
+    try:
+        return suggestions.suggest_formats(known)
+    except ValueError as error:
+        path, _, detail = str(error).partition(": ")
+        raise invalid(path, detail) from None
+
+
+def _decoded(swipe: Swipe, path: str) -> DecodedSwipe:
+    try:
+        return core.decode(swipe)
+    except core.InvalidField as error:
+        raise invalid(error.field.replace("swipe", path, 1), error.reason) from None
 
 
 def check_count(names: Sequence[str], field: str) -> None:
