@@ -1,49 +1,62 @@
 """A batch of swipes: protobuf bytes in, protobuf bytes out, no Python object a swipe, no GIL.
 
-The messages are DecodeSwipesRequest and DecodeSwipesResponse of protos/swipegate/v1/track.proto. Every length
-read is
-held to what is left of the message before it is used; the answer is written backwards, so that lengths are
-known.
+The messages are DecodeSwipesRequest and DecodeSwipesResponse of protos/swipegate/v1/track.proto. Every
+length read is held to what is left of the message before it is used; the answer is written backwards, so
+that lengths are known.
 """
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, _PyBytes_Resize
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_XDECREF
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memcpy, memset
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 
-from swipegate.core cimport codes, flux
 from swipegate.core.numbers cimport CompiledFormat, Digits, FormatSet, NumberMatch, match_formats
-from swipegate.core.symbols cimport MAX_BITS, Reading, decode_bits, unpack_bits
-from swipegate.core.tracks cimport (
-    COUNTRY_CODE, DISCRETIONARY, FIELD_COUNT, FIRST_TRACK3_FIELD, FORMAT_CODE, LUHN_ABSENT, LUHN_OK,
-    MAX_LINE_TRACKS, MAX_TEXT, NAME, TrackRecord, parse_track, split_line)
+from swipegate.core cimport codes
+from swipegate.core.differences cimport Difference, MAX_DIFFERENCES, find_differences
+from swipegate.core.reading cimport (
+    FORM_BITS, FORM_INTERVALS, FORM_NONE, FORM_SAMPLES, FORM_TEXT, MAX_RECORDS, MAX_TRACKS, RawTrack,
+    SwipeReading, begin_swipe, end_swipe, read_track, swipe_free, swipe_init)
+from swipegate.core.records cimport (
+    COUNTRY_CODE, FIELD_COUNT, FIRST_LICENCE_FIELD, FIRST_TRACK3_FIELD, FORMAT_CODE, LUHN_ABSENT, LUHN_OK,
+    MAX_TEXT, Licence, TrackRecord)
+from swipegate.core.symbols cimport CODINGS, MSB_FIRST, Reading
+from swipegate.core.texts cimport has, swipegate_top_bit
 
 # Bounds of the messages, as the proto states them.
 cdef enum:
     MAX_MESSAGE = 4 * 1024 * 1024     # bytes a message
     MAX_SWIPES = 10000                # swipes a message
-    MAX_TRACKS = 8                    # raw tracks a swipe
     MAX_BIT_BYTES = 1024              # bytes of BitString.data
     MAX_PCM = 2 * 2000000             # bytes of SampledSignal.pcm
     MIN_SAMPLE_RATE = 8000            # samples a second
     MAX_SAMPLE_RATE = 1000000
     MAX_INTERVALS = 16384             # FluxIntervals.nanoseconds
+    # Of a batch that decode_texts takes, decoded in a few milliseconds at most: its bytes, and how often a
+    # swipe is held to a card format.
+    SHORT_BATCH = 256 * 1024
+    SHORT_TRIALS = 24000
     MAX_GROUPS = 90                   # nested groups skipped; protobuf's own parsers stop at 100 levels
 
 cdef enum:
-    MAX_RECORDS = MAX_TRACKS * MAX_LINE_TRACKS
     # A track's answer: its text, its fields, the parts of its name, and besides them tags, lengths, PAN and
     # repairs.
     COPIES = 3
-    TRACK_OVERHEAD = 384
+    TRACK_OVERHEAD = 512
+    DIFFERENCE_SIZE = 8
+    BLOCK = 16                        # bytes of a short field, copied whole
     NUMBER_SIZE = 512                 # a card number's: five strings of at most 64 characters
     # A swipe's answer: 8 texts, and 64 tracks made of them.
-    SCRATCH = MAX_TRACKS * MAX_TEXT * COPIES + MAX_RECORDS * TRACK_OVERHEAD + NUMBER_SIZE + 32
-    TRACK2_CHARACTERS = 40            # sentinels and LRC included (ISO/IEC 7811-2)
+    SCRATCH = (MAX_TRACKS * MAX_TEXT * COPIES + MAX_RECORDS * TRACK_OVERHEAD + NUMBER_SIZE
+               + MAX_DIFFERENCES * DIFFERENCE_SIZE + 72)
 
-# A signal is read in several ways, each a chance to be wrong: in a swipe less regular than this (root mean
-# square deviation of its cells, share of a cell) no character is repaired.
-cdef float REPAIR_JITTER = 0.08
+cdef enum:
+    # The answer of a batch: what is set aside for it at first, and more of each time. A track of text takes
+    # three to four times its own size.
+    GROWTH = 4
+    FIRST_OUTPUT = 256 * 1024         # bytes of the message that count for it
+    SHORT_OUTPUT = 512
 
 cdef enum Failure:
     FINE
@@ -55,6 +68,7 @@ cdef enum Failure:
     TOO_MANY_TRACKS
     BAD_NUMBER
     NO_FORM
+    BAD_CODING
     LONG_TEXT
     LONG_BITS
     BAD_BIT_COUNT
@@ -62,12 +76,14 @@ cdef enum Failure:
     ODD_SAMPLES
     BAD_SAMPLE_RATE
     MANY_INTERVALS
+    NOT_SHORT              # no failure: the batch is more than decode_texts takes
 
 cdef dict REASONS = {
     NO_TRACKS: (".tracks", "must hold at least one track"),
     TOO_MANY_TRACKS: (".tracks", f"must be at most {MAX_TRACKS}"),
     BAD_NUMBER: (".number", "must be 0 to 3"),
     NO_FORM: (".form", "is required"),
+    BAD_CODING: (".coding", f"must be 0 to {CODINGS - 1}"),
     LONG_TEXT: (".text", f"must be at most {MAX_TEXT:,} bytes"),
     LONG_BITS: (".bits.data", f"must be at most {MAX_BIT_BYTES:,} bytes"),
     BAD_BIT_COUNT: (".bits.bit_count", "must not be over the bits of data"),
@@ -81,32 +97,43 @@ cdef struct Cursor:
     const uint8_t *place
     const uint8_t *end
 
-cdef struct Writer:
-    uint8_t *start
-    uint8_t *place         # the next byte goes before it
-    bint overflow
-
 cdef struct Batch:
-    TrackRecord records[MAX_RECORDS]
-    const Reading *sources[MAX_RECORDS]  # NULL for a text
-    Reading readings[MAX_RECORDS]
-    int record_count
-    int reading_count
+    SwipeReading swipe
     uint64_t id
     int track              # the raw track in hand, for an error
+    bint only_texts        # whether any other form ends the work
     uint32_t *intervals    # MAX_INTERVALS, once needed
-    flux.Workspace signal
-    uint8_t bits[MAX_BITS]
     uint8_t scratch[SCRATCH]
 
+# A bytes object in the making, and how much of it is written.
 cdef struct Output:
-    uint8_t *data
+    PyObject *data
+    char *place            # the next byte goes there
     Py_ssize_t size
     Py_ssize_t capacity
 
+cdef extern from "Python.h":
+    PyObject *_PyBytes_FromStringAndSize "PyBytes_FromStringAndSize"(
+        const char *data, Py_ssize_t size) except NULL
 
-cdef inline Failure _varint(Cursor *cursor, int most, uint64_t *value) noexcept nogil:
-    """Read a varint of at most `most` bytes."""
+cdef extern from *:
+    """
+    static void *swipegate_spare = NULL;
+    #ifdef _MSC_VER
+    #include <intrin.h>
+    #define swipegate_take_spare() _InterlockedExchangePointer(&swipegate_spare, NULL)
+    #define swipegate_leave_spare(block) _InterlockedExchangePointer(&swipegate_spare, block)
+    #else
+    #define swipegate_take_spare() __atomic_exchange_n(&swipegate_spare, NULL, __ATOMIC_ACQ_REL)
+    #define swipegate_leave_spare(block) __atomic_exchange_n(&swipegate_spare, block, __ATOMIC_ACQ_REL)
+    #endif
+    """
+    # One workspace is kept from message to message: fresh pages cost more than a short message.
+    void *swipegate_take_spare() noexcept nogil
+    void *swipegate_leave_spare(void *block) noexcept nogil
+
+
+cdef Failure _long_varint(Cursor *cursor, int most, uint64_t *value) noexcept nogil:
     cdef int index
     cdef uint8_t byte
     value[0] = 0
@@ -119,6 +146,15 @@ cdef inline Failure _varint(Cursor *cursor, int most, uint64_t *value) noexcept 
         if byte < 0x80:
             return FINE
     return MALFORMED
+
+
+cdef inline Failure _varint(Cursor *cursor, int most, uint64_t *value) noexcept nogil:
+    """Read a varint of at most `most` bytes."""
+    if cursor.place < cursor.end and cursor.place[0] < 0x80:
+        value[0] = cursor.place[0]
+        cursor.place += 1
+        return FINE
+    return _long_varint(cursor, most, value)
 
 
 cdef inline Failure _key(Cursor *cursor, uint32_t *field, int *kind) noexcept nogil:
@@ -246,13 +282,17 @@ cdef Failure _read_raw_track(Cursor *cursor, RawTrack *raw, Batch *work) noexcep
     cdef uint32_t field
     cdef int kind
     cdef Failure failure = FINE
-    memset(raw, 0, sizeof(RawTrack))
+    raw.number = raw.coding = 0
+    raw.form = FORM_NONE
     while cursor.place < cursor.end:
         if _key(cursor, &field, &kind) != FINE:
             return MALFORMED
         if field == 1 and kind == 0:
             failure = _varint(cursor, 10, &value)
             raw.number = <uint32_t>value
+        elif field == 6 and kind == 0:
+            failure = _varint(cursor, 10, &value)
+            raw.coding = <uint32_t>value
         elif FORM_TEXT <= field <= FORM_INTERVALS and kind == 2:
             if _message(cursor, &inner) != FINE:
                 return MALFORMED
@@ -279,6 +319,8 @@ cdef Failure _check_raw_track(const RawTrack *raw) noexcept nogil:
         return BAD_NUMBER
     if raw.form == FORM_NONE:
         return NO_FORM
+    if raw.coding >= CODINGS:
+        return BAD_CODING
     if raw.form == FORM_TEXT and raw.size > MAX_TEXT:
         return LONG_TEXT
     if raw.form == FORM_BITS:
@@ -298,106 +340,6 @@ cdef Failure _check_raw_track(const RawTrack *raw) noexcept nogil:
     return FINE
 
 
-cdef bint _read_run(flux.Workspace *signal, int run, Reading *reading) noexcept nogil:
-    """Read one run of flux: the first attempt that needs no repair, else the first that reads at all."""
-    cdef flux.Reading cells
-    cdef Reading tried
-    cdef Py_ssize_t count, most = 0
-    cdef int attempt
-    cdef uint32_t errors = codes.ERROR_NO_ENCODING
-    reading.length = 0
-    for attempt in range(flux.attempts(signal)):
-        count = flux.read(signal, run, attempt, &cells)
-        if count <= 0:
-            if cells.jitter > flux.JITTER_LIMIT:
-                errors |= codes.ERROR_JITTER
-            continue
-        decode_bits(cells.bits, min(count, <Py_ssize_t>MAX_BITS), 0, cells.jitter < REPAIR_JITTER, &tried)
-        if tried.length and not tried.repair_count:
-            reading[0] = tried
-            return True
-        if tried.length and not reading.length:
-            reading[0] = tried
-        elif not tried.length and count > most:
-            most = count
-            errors = tried.errors
-    if not reading.length:
-        memset(reading, 0, sizeof(Reading))
-        reading.errors = errors
-    return reading.length > 0
-
-
-cdef int read_signal(
-    const RawTrack *raw, flux.Workspace *signal, Reading *readings, int capacity
-) noexcept nogil:
-    """Read every run of samples or intervals; returns how many readings it made, 1 to capacity.
-
-    A run that does not read is noise beside one that does; alone, it is the answer, with its errors.
-    """
-    cdef int run, runs, made = 0
-    cdef Py_ssize_t longest = -1
-    cdef Reading tried
-    if raw.form == FORM_SAMPLES:
-        runs = flux.load_pcm16(signal, raw.data, raw.size // 2, raw.sample_rate)
-    else:
-        runs = flux.load_intervals_ns(signal, raw.nanoseconds, raw.interval_count)
-    memset(&readings[0], 0, sizeof(Reading))
-    readings[0].errors = codes.ERROR_NOT_READ if runs < 0 else codes.ERROR_NO_ENCODING
-    for run in range(runs):
-        if made == capacity:
-            break
-        if _read_run(signal, run, &tried):
-            readings[made] = tried
-            made += 1
-        elif not made and signal.runs[run].count > longest:
-            longest = signal.runs[run].count
-            readings[0] = tried
-    return made if made else 1
-
-
-cdef void _add_reading(const RawTrack *raw, const Reading *reading, Batch *work) noexcept nogil:
-    """Parse the characters of a reading into the next record."""
-    cdef TrackRecord *record = &work.records[work.record_count]
-    cdef int layout = <int>raw.number
-    work.sources[work.record_count] = reading
-    work.record_count += 1
-    if not reading.length:
-        memset(record, 0, sizeof(TrackRecord))
-        record.number = <uint8_t>raw.number
-        record.errors = reading.errors
-        return
-    if reading.bits_per_character == 7 and layout != 3:
-        layout = 1
-    elif reading.bits_per_character == 5 and layout != 3:
-        layout = 2 if raw.number or reading.length < TRACK2_CHARACTERS else 3
-    parse_track(<const uint8_t *>reading.text, reading.length, layout, record)
-    if raw.number:
-        record.number = <uint8_t>raw.number
-
-
-cdef void _decode_raw_track(const RawTrack *raw, Batch *work) noexcept nogil:
-    cdef Py_ssize_t bit_count
-    cdef int count, _index
-    cdef Reading *reading = &work.readings[work.reading_count]
-    if raw.form == FORM_TEXT:
-        count = split_line(
-            raw.data, raw.size, <int>raw.number, &work.records[work.record_count], MAX_LINE_TRACKS)
-        for _index in range(count):
-            work.sources[work.record_count] = NULL
-            work.record_count += 1
-        return
-    count = 1
-    if raw.form == FORM_BITS:
-        bit_count = raw.bit_count if raw.bit_count else 8 * raw.size
-        unpack_bits(raw.data, bit_count, work.bits)
-        decode_bits(work.bits, bit_count, 0, True, reading)
-    else:
-        count = read_signal(raw, &work.signal, reading, MAX_LINE_TRACKS)
-    for _index in range(count):
-        _add_reading(raw, &work.readings[work.reading_count], work)
-        work.reading_count += 1
-
-
 cdef Failure _read_swipe(Cursor *cursor, Batch *work) noexcept nogil:
     """Read a Swipe and decode its tracks into the workspace."""
     cdef Cursor inner
@@ -405,7 +347,8 @@ cdef Failure _read_swipe(Cursor *cursor, Batch *work) noexcept nogil:
     cdef uint32_t field
     cdef int kind
     cdef Failure failure = FINE
-    work.record_count = work.reading_count = work.track = 0
+    begin_swipe(&work.swipe)
+    work.track = 0
     work.id = 0
     while cursor.place < cursor.end:
         if _key(cursor, &field, &kind) != FINE:
@@ -420,23 +363,19 @@ cdef Failure _read_swipe(Cursor *cursor, Batch *work) noexcept nogil:
                 failure = _read_raw_track(&inner, &raw, work)
             if failure == FINE:
                 failure = _check_raw_track(&raw)
+            if work.only_texts and raw.form != FORM_TEXT:
+                failure = NOT_SHORT
             if failure == FINE:
-                _decode_raw_track(&raw, work)
+                read_track(&work.swipe, &raw)
                 work.track += 1
         else:
             failure = _skip(cursor, field, kind, 0)
         if failure != FINE:
             return failure
-    return FINE if work.track else NO_TRACKS
-
-
-cdef inline bint _room(Writer *writer, Py_ssize_t size) noexcept nogil:
-    """Whether `size` bytes fit. Asked once a track and once a card number; what is put then needs no check.
-    """
-    if writer.place - writer.start < size:
-        writer.overflow = True
-        return False
-    return True
+    if work.track == 0:
+        return NO_TRACKS
+    end_swipe(&work.swipe)
+    return FINE
 
 
 cdef inline void _copy(uint8_t *target, const uint8_t *source, Py_ssize_t size) noexcept nogil:
@@ -444,202 +383,281 @@ cdef inline void _copy(uint8_t *target, const uint8_t *source, Py_ssize_t size) 
     start.
     """
     cdef Py_ssize_t index = 0
+    cdef uint32_t half
     cdef uint64_t word
-    if size < 8:
-        for index in range(size):
-            target[index] = source[index]
-        return
-    while index < size:
-        if index > size - 8:
-            index = size - 8
-        memcpy(&word, source + index, 8)
-        memcpy(target + index, &word, 8)
-        index += 8
+    if size >= BLOCK:
+        while index < size - BLOCK:
+            memcpy(target + index, source + index, BLOCK)
+            index += BLOCK
+        memcpy(target + size - BLOCK, source + size - BLOCK, BLOCK)
+    elif size >= 8:
+        memcpy(&word, source, 8)
+        memcpy(target, &word, 8)
+        memcpy(&word, source + size - 8, 8)
+        memcpy(target + size - 8, &word, 8)
+    elif size >= 4:
+        memcpy(&half, source, 4)
+        memcpy(target, &half, 4)
+        memcpy(&half, source + size - 4, 4)
+        memcpy(target + size - 4, &half, 4)
+    elif size > 0:
+        target[0] = source[0]
+        target[size >> 1] = source[size >> 1]
+        target[size - 1] = source[size - 1]
 
 
-cdef inline void _put_varint(Writer *writer, uint64_t value) noexcept nogil:
-    cdef uint8_t bytes[10]
-    cdef int size = 0
+# What is put goes before `place`; the place of its first byte comes back.
+
+cdef inline uint8_t *_put_varint(uint8_t *place, uint64_t value) noexcept nogil:
+    cdef int index, size
     if value < 0x80:
-        writer.place -= 1
-        writer.place[0] = <uint8_t>value
-        return
-    while value > 0x7F:
-        bytes[size] = <uint8_t>(value & 0x7F | 0x80)
+        (place - 1)[0] = <uint8_t>value
+        return place - 1
+    size = swipegate_top_bit(value) // 7 + 1
+    place -= size
+    for index in range(size - 1):
+        place[index] = <uint8_t>(value & 0x7F | 0x80)
         value >>= 7
-        size += 1
-    bytes[size] = <uint8_t>value
-    writer.place -= size + 1
-    _copy(writer.place, bytes, size + 1)
+    place[size - 1] = <uint8_t>value
+    return place
 
 
-cdef inline void _put_number(Writer *writer, int field, uint64_t value) noexcept nogil:
+cdef inline uint8_t *_put_number(uint8_t *place, int field, uint64_t value) noexcept nogil:
     if value:
-        _put_varint(writer, value)
-        _put_varint(writer, <uint64_t>(field << 3))
+        place = _put_varint(place, value)
+        place = _put_varint(place, <uint64_t>(field << 3))
+    return place
 
 
-cdef inline void _put_length(Writer *writer, int field, const uint8_t *end) noexcept nogil:
+cdef inline uint8_t *_put_length(uint8_t *place, int field, const uint8_t *end) noexcept nogil:
     """Close, at its front, a string or message that ends at `end`."""
-    if end - writer.place < 0x80 and field < 16:
-        writer.place -= 2
-        writer.place[1] = <uint8_t>(end - writer.place - 2)
-        writer.place[0] = <uint8_t>(field << 3 | 2)
-        return
-    _put_varint(writer, <uint64_t>(end - writer.place))
-    _put_varint(writer, <uint64_t>(field << 3 | 2))
+    cdef Py_ssize_t length = end - place
+    if length < 0x80:
+        (place - 1)[0] = <uint8_t>length
+        place -= 1
+    elif length < 0x4000:
+        (place - 2)[0] = <uint8_t>(length & 0x7F | 0x80)
+        (place - 1)[0] = <uint8_t>(length >> 7)
+        place -= 2
+    else:
+        place = _put_varint(place, <uint64_t>length)
+    return _put_varint(place, <uint64_t>(field << 3 | 2))
 
 
-cdef inline void _put_string(
-    Writer *writer, int field, const uint8_t *text, Py_ssize_t length
+cdef inline uint8_t *_put_string(
+    uint8_t *place, int field, const uint8_t *text, Py_ssize_t length
 ) noexcept nogil:
-    cdef uint8_t *end = writer.place
-    if length:
-        writer.place -= length
-        _copy(writer.place, text, length)
-        _put_length(writer, field, end)
+    cdef uint8_t *start = place - length
+    if not length:
+        return place
+    _copy(start, text, length)
+    return _put_length(start, field, place)
 
 
-cdef inline void _put_text(
-    Writer *writer, int field, const TrackRecord *record, int start, int length
+cdef uint8_t *_put_text(
+    uint8_t *place, int field, const TrackRecord *record, Py_ssize_t start, Py_ssize_t length
 ) noexcept nogil:
     """A string from a track's text, bytes that are no printable ASCII as question marks."""
-    cdef uint8_t *end = writer.place
-    cdef int index
+    cdef uint8_t *first = place - length
+    cdef Py_ssize_t index
     if not length:
-        return
-    writer.place -= length
-    _copy(writer.place, record.text + start, length)
+        return place
+    _copy(first, record.text + start, length)
     if record.unprintable:
         for index in range(length):
-            if not 0x20 <= writer.place[index] <= 0x7E:
-                writer.place[index] = c"?"
-    _put_length(writer, field, end)
+            if not 0x20 <= first[index] <= 0x7E:
+                first[index] = c"?"
+    return _put_length(first, field, place)
 
 
-cdef inline void _put_field(Writer *writer, int number, const TrackRecord *record, int field) noexcept nogil:
-    _put_text(writer, number, record, record.fields[field].start, record.fields[field].length)
-
-
-cdef inline void _put_mask(Writer *writer, int field, uint32_t mask) noexcept nogil:
-    """Packed enum numbers, ascending, from the bits of a mask; each is under 32, so one byte."""
-    cdef uint8_t *end = writer.place
-    cdef int number
-    if not mask:
-        return
-    for number in range(31, 0, -1):
-        if mask >> number & 1:
-            _put_varint(writer, <uint64_t>number)
-    _put_length(writer, field, end)
-
-
-cdef void _put_fields(Writer *writer, const TrackRecord *record) noexcept nogil:
-    """TrackFields, unless every field is empty."""
-    cdef uint8_t *end = writer.place
-    cdef uint8_t *track3_end
+cdef inline uint8_t *_put_present(
+    uint8_t *place, const TrackRecord *record, int first, int end, int number
+) noexcept nogil:
+    """The fields from `first` to before `end` that are there; `number` is the proto's number of `first`."""
+    cdef uint64_t mask = record.present & ((<uint64_t>1 << end) - 1) >> first << first
+    cdef const uint8_t *text = record.text
+    cdef bint unprintable = record.unprintable
     cdef int field
-    if record.has_track3:
-        track3_end = writer.place
-        for field in range(FIELD_COUNT - 1, FIRST_TRACK3_FIELD - 1, -1):
-            _put_field(writer, field - FIRST_TRACK3_FIELD + 1, record, field)
-        _put_length(writer, 13, track3_end)
+    cdef Py_ssize_t length, stop
+    while mask:
+        field = swipegate_top_bit(mask)
+        mask ^= <uint64_t>1 << field
+        length = record.fields[field].length
+        stop = record.fields[field].start + length
+        field += number - first
+        if length <= BLOCK <= stop and field < 16 and not unprintable:
+            # One copy of a whole block: what is before the field gets overwritten by what comes next.
+            memcpy(place - BLOCK, text + stop - BLOCK, BLOCK)
+            place -= length + 2
+            place[1] = <uint8_t>length
+            place[0] = <uint8_t>(field << 3 | 2)
+        else:
+            place = _put_text(place, field, record, stop - length, length)
+    return place
+
+
+cdef uint8_t *_put_mask(uint8_t *place, int field, uint32_t mask) noexcept nogil:
+    """Packed enum numbers, ascending, from the bits of a mask; each is under 32, so one byte."""
+    cdef uint8_t *end = place
+    cdef int number
+    while mask:
+        number = swipegate_top_bit(mask)
+        mask ^= <uint32_t>1 << number
+        place -= 1
+        place[0] = <uint8_t>number
+    return _put_length(place, field, end)
+
+
+cdef uint8_t *_put_licence(uint8_t *place, const TrackRecord *record) noexcept nogil:
+    cdef const Licence *licence = &record.licence
+    cdef uint8_t *end = place
+    place = _put_present(place, record, FIRST_LICENCE_FIELD, FIELD_COUNT, 7)
+    place = _put_number(place, 6, licence.sex)
+    place = _put_string(place, 5, <const uint8_t *>licence.birth, licence.birth_length)
+    place = _put_number(place, 4, licence.expiry_rule)
+    place = _put_string(place, 3, <const uint8_t *>licence.expiry, licence.expiry_length)
+    place = _put_string(place, 2, <const uint8_t *>licence.number, licence.number_length)
+    place = _put_string(place, 1, <const uint8_t *>licence.jurisdiction, licence.jurisdiction_length)
+    return _put_length(place, 14, end)
+
+
+cdef inline uint8_t *_put_service(uint8_t *place, const uint8_t *service) noexcept nogil:
+    cdef uint8_t *end = place
+    place = _put_number(place, 3, service[2])
+    place = _put_number(place, 2, service[1])
+    place = _put_number(place, 1, service[0])
+    return place if place == end else _put_length(place, 15, end)
+
+
+cdef inline uint8_t *_put_fields(uint8_t *place, const TrackRecord *record) noexcept nogil:
+    """TrackFields, unless every field is empty."""
+    cdef uint8_t *end = place
+    cdef uint8_t *track3_end
+    place = _put_number(place, 16, record.brand)
+    place = _put_service(place, record.service)
+    if record.is_licence:
+        place = _put_licence(place, record)
+    elif record.present >> FIRST_TRACK3_FIELD:
+        track3_end = place
+        place = _put_present(place, record, FIRST_TRACK3_FIELD, FIRST_LICENCE_FIELD, 1)
+        place = _put_length(place, 13, track3_end)
     # country_code is 4, name 5, and so on to discretionary, 12.
-    for field in range(DISCRETIONARY, NAME - 1, -1):
-        _put_field(writer, field - NAME + 5, record, field)
-    _put_field(writer, 4, record, COUNTRY_CODE)
+    place = _put_present(place, record, COUNTRY_CODE, FIRST_TRACK3_FIELD, 4)
     if record.luhn != LUHN_ABSENT:
-        _put_varint(writer, 1 if record.luhn == LUHN_OK else 0)
-        _put_varint(writer, 3 << 3)
-    _put_string(writer, 2, <const uint8_t *>record.pan, record.pan_length)
-    _put_field(writer, 1, record, FORMAT_CODE)
-    if writer.place != end:
-        _put_length(writer, 12, end)
+        place = _put_varint(place, 1 if record.luhn == LUHN_OK else 0)
+        place = _put_varint(place, 3 << 3)
+    place = _put_string(place, 2, <const uint8_t *>record.pan, record.pan_length)
+    if has(record, FORMAT_CODE):
+        place = _put_text(
+            place, 1, record, record.fields[FORMAT_CODE].start, record.fields[FORMAT_CODE].length)
+    return place if place == end else _put_length(place, 12, end)
 
 
-cdef void _put_repairs(Writer *writer, const Reading *reading) noexcept nogil:
+cdef uint8_t *_put_repairs(uint8_t *place, const Reading *reading) noexcept nogil:
     cdef uint8_t *end
     cdef int index
     for index in range(reading.repair_count - 1, -1, -1):
-        end = writer.place
-        _put_number(writer, 3, reading.repairs[index].method)
-        _put_string(writer, 2, <const uint8_t *>&reading.repairs[index].character, 1)
-        _put_number(writer, 1, reading.repairs[index].position)
-        _put_length(writer, 9, end)
+        end = place
+        place = _put_number(place, 4, reading.repairs[index].bits)
+        place = _put_number(place, 3, reading.repairs[index].method)
+        place = _put_string(place, 2, <const uint8_t *>&reading.repairs[index].character, 1)
+        place = _put_number(place, 1, reading.repairs[index].position)
+        place = _put_length(place, 9, end)
+    return place
 
 
-cdef void _put_track(Writer *writer, const TrackRecord *record, const Reading *reading) noexcept nogil:
-    cdef uint8_t *end = writer.place
+cdef uint8_t *_put_track(uint8_t *place, const TrackRecord *record, const Reading *reading) noexcept nogil:
+    cdef uint8_t *end = place
     cdef char lrc_character = record.lrc_character
     cdef uint8_t lrc = record.lrc
-    if not _room(writer, COPIES * record.length + TRACK_OVERHEAD):
-        return
     if reading != NULL:
         lrc = reading.lrc
         lrc_character = reading.lrc_character
-    _put_fields(writer, record)
-    _put_mask(writer, 11, record.allowances)
-    _put_mask(writer, 10, record.errors)
+        place = _put_number(place, 13, reading.coding > MSB_FIRST)
+    place = _put_fields(place, record)
+    if record.allowances:
+        place = _put_mask(place, 11, record.allowances)
+    if record.errors & ~<uint32_t>codes.NOT_PROVED:
+        place = _put_mask(place, 10, record.errors & ~<uint32_t>codes.NOT_PROVED)
     if reading != NULL:
-        _put_repairs(writer, reading)
-        _put_number(writer, 8, reading.inverted)
-        _put_number(writer, 7, reading.bits_per_character)
+        place = _put_repairs(place, reading)
+        place = _put_number(place, 8, reading.inverted)
+        place = _put_number(place, 7, reading.bits_per_character)
     if lrc_character:
-        _put_string(writer, 6, <const uint8_t *>&lrc_character, 1)
-    _put_number(writer, 5, lrc)
+        place = _put_string(place, 6, <const uint8_t *>&lrc_character, 1)
+    place = _put_number(place, 5, lrc)
     if reading != NULL:
-        _put_number(writer, 4, reading.direction)
-    _put_number(writer, 3, record.standard)
-    _put_text(writer, 2, record, 0, record.length)
-    _put_number(writer, 1, record.number)
-    _put_length(writer, 2, end)
+        place = _put_number(place, 4, reading.direction)
+    place = _put_number(place, 3, record.standard)
+    place = _put_text(place, 2, record, 0, record.length)
+    place = _put_number(place, 1, record.number)
+    return _put_length(place, 2, end)
 
 
-cdef inline void _put_digits(Writer *writer, int field, const Digits *digits) noexcept nogil:
-    _put_string(writer, field, <const uint8_t *>digits.text, digits.length)
+cdef inline uint8_t *_put_digits(uint8_t *place, int field, const Digits *digits) noexcept nogil:
+    return _put_string(place, field, <const uint8_t *>digits.text, digits.length)
 
 
-cdef void _put_card_number(Writer *writer, const NumberMatch *match) noexcept nogil:
-    cdef uint8_t *end = writer.place
-    if not _room(writer, NUMBER_SIZE):
-        return
-    _put_number(writer, 6, match.track)
-    _put_digits(writer, 5, &match.expiry)
-    _put_digits(writer, 4, &match.issue)
-    _put_digits(writer, 3, &match.facility)
-    _put_digits(writer, 2, &match.number)
-    _put_string(writer, 1, <const uint8_t *>match.format.name, match.format.name_length)
-    _put_length(writer, 3, end)
+cdef uint8_t *_put_card_number(uint8_t *place, const NumberMatch *match) noexcept nogil:
+    cdef uint8_t *end = place
+    place = _put_number(place, 7, match.format.number_is_pan)
+    place = _put_number(place, 6, match.track)
+    place = _put_digits(place, 5, &match.expiry)
+    place = _put_digits(place, 4, &match.issue)
+    place = _put_digits(place, 3, &match.facility)
+    place = _put_digits(place, 2, &match.number)
+    place = _put_string(place, 1, <const uint8_t *>match.format.name, match.format.name_length)
+    return _put_length(place, 3, end)
 
 
-cdef void _write_swipe(
-    Batch *work, const CompiledFormat *formats, Py_ssize_t count, Writer *writer
-) noexcept nogil:
-    """Write the DecodedSwipe of the workspace, without its own tag and length."""
+cdef uint8_t *_put_difference(uint8_t *place, const Difference *difference) noexcept nogil:
+    cdef uint8_t *end = place
+    place = _put_number(place, 3, difference.second)
+    place = _put_number(place, 2, difference.first)
+    place = _put_number(place, 1, difference.field)
+    return _put_length(place, 4, end)
+
+
+cdef uint8_t *_write_swipe(Batch *work, const CompiledFormat *formats, Py_ssize_t count) noexcept nogil:
+    """Write the DecodedSwipe of the workspace, without its own tag and length, to the end of the scratch;
+    returns its first byte, NULL when there is no room.
+    """
     cdef NumberMatch match
+    cdef Difference differences[MAX_DIFFERENCES]
+    cdef const TrackRecord *records = work.swipe.records
+    cdef uint8_t *place = work.scratch + SCRATCH
     cdef int index
-    writer.start = work.scratch
-    writer.place = work.scratch + SCRATCH
-    writer.overflow = False
-    match_formats(formats, count, work.records, work.record_count, &match)
+    if work.swipe.record_count > 1:
+        for index in range(find_differences(records, work.swipe.record_count, differences) - 1, -1, -1):
+            place = _put_difference(place, &differences[index])
+    match_formats(formats, count, records, work.swipe.record_count, &match)
     if match.format != NULL:
-        _put_card_number(writer, &match)
-    for index in range(work.record_count - 1, -1, -1):
-        _put_track(writer, &work.records[index], work.sources[index])
-    _put_number(writer, 1, work.id)
+        place = _put_card_number(place, &match)
+    for index in range(work.swipe.record_count - 1, -1, -1):
+        if place - work.scratch < COPIES * records[index].length + TRACK_OVERHEAD:
+            return NULL
+        place = _put_track(place, &records[index], work.swipe.sources[index])
+    return _put_number(place, 1, work.id)
 
 
-cdef Failure _append(Output *output, const uint8_t *data, Py_ssize_t size) noexcept nogil:
-    cdef uint8_t *grown
-    cdef Py_ssize_t capacity = output.capacity
-    if output.size + size > capacity:
-        capacity = max(2 * capacity, output.size + size + 4096)
-        grown = <uint8_t *>realloc(output.data, capacity)
-        if grown == NULL:
+cdef Failure _grow(Output *output, Py_ssize_t capacity) noexcept with gil:
+    try:
+        _PyBytes_Resize(&output.data, capacity)
+    except MemoryError:  # it has let go of the bytes
+        return NO_MEMORY
+    output.place = PyBytes_AS_STRING(<object>output.data) + output.size
+    output.capacity = capacity
+    return FINE
+
+
+cdef inline Failure _append(Output *output, const uint8_t *data, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t needed = output.size + size
+    if needed > output.capacity:
+        if _grow(output, needed + max(output.capacity, <Py_ssize_t>FIRST_OUTPUT)) != FINE:
             return NO_MEMORY
-        output.data = grown
-        output.capacity = capacity
-    memcpy(output.data + output.size, data, size)
-    output.size += size
+    memcpy(output.place, data, size)
+    output.place += size
+    output.size = needed
     return FINE
 
 
@@ -647,16 +665,17 @@ cdef Failure _decode_swipe(
     Cursor *cursor, const CompiledFormat *formats, Py_ssize_t count, Batch *work, bint tagged,
     Output *output
 ) noexcept nogil:
-    cdef Writer writer
+    cdef uint8_t *end = work.scratch + SCRATCH
+    cdef uint8_t *place
     cdef Failure failure = _read_swipe(cursor, work)
     if failure != FINE:
         return failure
-    _write_swipe(work, formats, count, &writer)
-    if tagged:
-        _put_length(&writer, 1, work.scratch + SCRATCH)
-    if writer.overflow:
+    place = _write_swipe(work, formats, count)
+    if place == NULL:
         return OVERFLOW
-    return _append(output, writer.place, work.scratch + SCRATCH - writer.place)
+    if tagged:
+        place = _put_length(place, 1, end)
+    return _append(output, place, end - place)
 
 
 cdef Failure _decode_batch(
@@ -673,6 +692,8 @@ cdef Failure _decode_batch(
         if field == 2 and kind == 2:
             if swipe[0] == MAX_SWIPES:
                 return TOO_MANY_SWIPES
+            if work.only_texts and swipe[0] * (count + 1) > SHORT_TRIALS:
+                return NOT_SHORT
             failure = _message(cursor, &inner)
             if failure == FINE:
                 failure = _decode_swipe(&inner, formats, count, work, True, output)
@@ -708,9 +729,26 @@ cdef object _error(Failure failure, str swipe, int track):
     return InvalidField(swipe + suffix, reason)
 
 
-cdef bytes _decode(const uint8_t[::1] message, FormatSet formats, bint one):
+cdef Batch *_take_batch() except NULL:
+    cdef Batch *work = <Batch *>swipegate_take_spare()
+    if work == NULL:
+        work = <Batch *>malloc(sizeof(Batch))
+        if work == NULL:
+            raise MemoryError
+    work.intervals = NULL
+    swipe_init(&work.swipe)
+    return work
+
+
+cdef void _leave_batch(Batch *work) noexcept:
+    free(work.intervals)
+    swipe_free(&work.swipe)
+    free(swipegate_leave_spare(work))
+
+
+cdef bytes _decode(const uint8_t[::1] message, FormatSet formats, bint one, bint only_texts):
     cdef Batch *work
-    cdef Output output = Output(NULL, 0, 0)
+    cdef Output output = Output(NULL, NULL, 0, 0)
     cdef Cursor cursor
     cdef Failure failure
     cdef uint8_t nothing = 0
@@ -719,33 +757,38 @@ cdef bytes _decode(const uint8_t[::1] message, FormatSet formats, bint one):
         raise InvalidField("swipe" if one else "request", f"must be at most {MAX_MESSAGE:,} bytes")
     cursor.place = &message[0] if message.shape[0] else &nothing
     cursor.end = cursor.place + message.shape[0]
-    work = <Batch *>malloc(sizeof(Batch))
-    if work == NULL:
-        raise MemoryError
-    work.intervals = NULL
-    flux.workspace_init(&work.signal)
+    output.capacity = GROWTH * min(message.shape[0], <Py_ssize_t>FIRST_OUTPUT) + SHORT_OUTPUT
+    work = _take_batch()
+    work.only_texts = only_texts
     try:
+        output.data = _PyBytes_FromStringAndSize(NULL, output.capacity)
+        output.place = PyBytes_AS_STRING(<object>output.data)
         with nogil:
             if one:
                 failure = _decode_swipe(&cursor, formats.formats, formats.count, work, False, &output)
             else:
                 failure = _decode_batch(&cursor, formats.formats, formats.count, work, &output, &swipe)
+        if failure == NOT_SHORT:
+            return None
         if failure != FINE:
             raise _error(failure, "swipe" if one else f"swipes[{swipe}]", work.track)
-        return PyBytes_FromStringAndSize(<const char *>output.data, output.size)
+        _PyBytes_Resize(&output.data, output.size)
+        return <bytes>output.data
     finally:
-        free(work.intervals)
-        flux.workspace_free(&work.signal)
-        free(work)
-        free(output.data)
+        Py_XDECREF(output.data)
+        _leave_batch(work)
 
 
 def decode_batch(const uint8_t[::1] request not None, FormatSet formats not None):
-    return _decode(request, formats, False)
+    return _decode(request, formats, False, False)
+
+
+def decode_texts(const uint8_t[::1] request not None, FormatSet formats not None):
+    return None if request.shape[0] > SHORT_BATCH else _decode(request, formats, False, True)
 
 
 def decode_one(const uint8_t[::1] swipe not None, FormatSet formats not None):
-    return _decode(swipe, formats, True)
+    return _decode(swipe, formats, True, False)
 
 
 def batch_config(const uint8_t[::1] request not None):

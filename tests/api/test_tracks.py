@@ -166,7 +166,10 @@ async def test_shutdown_ends_an_idle_stream(client: Client, server: Server) -> N
 
 
 async def test_a_long_signal_holds_nobody_up(client: Client) -> None:
-    noise = random.Random(1).randbytes(2_000_000)  # it reads as nothing, and that takes long to find out
+    chance = random.Random(
+        1
+    )  # bursts of noise as long as swipes read as nothing, and that takes long to find out
+    noise = b"".join(chance.randbytes(6_000) + bytes(5_000) for _ in range(64))
     signal = track_pb2.RawTrack(samples=track_pb2.SampledSignal(pcm=noise, sample_rate=44100))
     long = track_pb2.DecodeSwipeRequest(swipe=track_pb2.Swipe(tracks=[signal]))
     quick = track_pb2.DecodeSwipeRequest(swipe=swipe(b";98949188?"))

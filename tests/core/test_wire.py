@@ -16,12 +16,15 @@ from swipegate.core import (
     decode,
     decode_batch,
     decode_one,
+    decode_texts,
     flux,
+    repair,
     symbols,
     synthesis,
     tracks,
 )
 from swipegate.v1.track_pb2 import (
+    TRACK_ALLOWANCE_UNPROVED_REPAIR,
     TRACK_ERROR_JITTER,
     TRACK_ERROR_NO_ENCODING,
     TRACK_ERROR_NO_START,
@@ -31,12 +34,15 @@ from swipegate.v1.track_pb2 import (
     DecodeSwipesRequest,
     DecodeSwipesResponse,
     FluxIntervals,
+    LicenceFields,
     RawTrack,
     Repair,
     SampledSignal,
+    ServiceMeaning,
     Swipe,
     Track,
     Track3Fields,
+    TrackDifference,
     TrackFields,
 )
 from tests.reference import numbers as reference_numbers
@@ -47,6 +53,8 @@ TRACK1 = "%B4111111111111111^DOE/JANE Q.MS^2912101000000123?"
 TRACK2 = ";4111111111111111=29121010000012300000?"
 TRACK3 = ";011234567890123445=724724100001234512030312340202000993012134567890987654=12345678=16543210?"
 TRACK3_FIELDS = set(Track3Fields.DESCRIPTOR.fields_by_name)
+LICENCE_FIELDS = set(LicenceFields.DESCRIPTOR.fields_by_name)
+LICENCE = "%FLDELRAY BEACH^DOE$JANE$^1 EXAMPLE ST^?", ";6360100400045087290=2101198799080=?"
 MAX_READINGS = 8
 """Of one signal."""
 UNREAD_SIGNAL = Track(errors=[TRACK_ERROR_NOT_READ])
@@ -55,8 +63,9 @@ SIGNAL_ERRORS = {TRACK_ERROR_NOT_READ, TRACK_ERROR_NO_ENCODING, TRACK_ERROR_NO_S
 
 def track_of(parsed: tracks.ParsedTrack) -> Track:
     """A v1 Track of what the track stage says."""
-    fields = {name: text for name, text in parsed.fields.items() if name not in TRACK3_FIELDS}
     track3 = {name: text for name, text in parsed.fields.items() if name in TRACK3_FIELDS}
+    licence = {name: text for name, text in parsed.fields.items() if name in LICENCE_FIELDS}
+    fields = {name: text for name, text in parsed.fields.items() if name not in (track3 | licence)}
     track = Track(
         number=parsed.number,
         text=parsed.text,
@@ -67,15 +76,21 @@ def track_of(parsed: tracks.ParsedTrack) -> Track:
         allowances=parsed.allowances,
     )
     if parsed.fields:
-        track.fields.CopyFrom(TrackFields(**fields))
+        track.fields.CopyFrom(TrackFields(**fields, brand=parsed.brand))
         if parsed.luhn_ok is not None:
             track.fields.luhn_ok = parsed.luhn_ok
+        if any(parsed.service):
+            meaning = dict(zip(("interchange", "authorisation", "range"), parsed.service, strict=True))
+            track.fields.service.CopyFrom(ServiceMeaning(**meaning))
         if track3:
             track.fields.track3.CopyFrom(Track3Fields(**track3))
+        if licence:
+            licence_fields = LicenceFields(**licence, expiry_rule=parsed.expiry_rule, sex=parsed.sex)
+            track.fields.licence.CopyFrom(licence_fields)
     return track
 
 
-def layout_of(number: int, read: symbols.Characters) -> int:
+def layout_of(number: int, read: symbols.Characters | Track) -> int:
     """The track whose layout a reading is parsed by."""
     if number == 3:
         return 3
@@ -106,9 +121,16 @@ def runs_of(raw: RawTrack) -> list[flux.BitRun]:
 
 
 def best_of(run: flux.BitRun) -> symbols.Characters | None:
-    """The first reading without a repair, else the first reading."""
-    reads = [read for bits in run.candidates if (read := symbols.decode(bits)).text]
-    return next((read for read in reads if not read.repairs), reads[0] if reads else None)
+    """The first reading without a repair, else what repairs agree on."""
+    reads = []
+    for bits, doubts, jitter in zip(run.candidates, run.doubts, run.jitters, strict=True):
+        bit, character = (1024, 16384) if jitter <= 0.05 else (512, 4096) if jitter <= 0.09 else (128, 1024)
+        read = repair.decode(bits, doubts, error_rate=1 / bit, noise_rate=1 / character)
+        if read.text and not read.repairs:
+            return read
+        if read.text:
+            reads.append(read)
+    return reads[0] if len({read.text for read in reads}) == 1 else None
 
 
 def without_signal_errors(swipe: DecodedSwipe) -> DecodedSwipe:
@@ -130,9 +152,12 @@ def track_of_characters(raw: RawTrack, read: symbols.Characters) -> Track:
     if read.text:
         track = track_of(tracks.parse(read.text, layout_of(raw.number, read)))
         track.number = raw.number or track.number
+        track.errors[:] = sorted({*track.errors, *read.errors})
+        if read.repairs and raw.WhichOneof("form") == "bits":  # nothing tells of doubts there
+            track.allowances[:] = sorted({*track.allowances, TRACK_ALLOWANCE_UNPROVED_REPAIR})
     track.direction, track.lrc, track.lrc_character = read.direction, read.lrc, read.lrc_character
     track.bits_per_character, track.inverted = read.bits_per_character, read.inverted
-    track.repairs.extend(Repair(position=p, character=c, method=m) for p, c, m in read.repairs)
+    track.repairs.extend(Repair(position=p, character=c, method=m, bits=b) for p, c, m, b in read.repairs)
     return track
 
 
@@ -142,9 +167,13 @@ def expected(swipe: Swipe) -> DecodedSwipe:
     )
     pieces = []
     for track in decoded.tracks:
-        piece = reference_tracks.parse_piece(track.text, track.number)
+        layout = layout_of(track.number, track) if track.bits_per_character else track.number
+        piece = reference_tracks.parse_piece(track.text, layout)
+        piece.number = track.number or piece.number
         piece.error_set |= set(track.errors)
         pieces.append(piece)
+    for field, first, second in reference_tracks.differences(pieces):
+        decoded.differences.append(TrackDifference(field=field, first_track=first, second_track=second))
     number = reference_numbers.match(DEFAULT_FORMATS, pieces)
     if number is not None:
         decoded.card_number.CopyFrom(number)
@@ -348,6 +377,7 @@ def test_unpacked_intervals_are_read() -> None:
         (Swipe(tracks=[RawTrack(text=b"1")] * 9), ".tracks"),
         (Swipe(tracks=[RawTrack(number=4, text=b"1")]), ".tracks[0].number"),
         (Swipe(tracks=[RawTrack(text=b"1"), RawTrack(number=1)]), ".tracks[1].form"),
+        (Swipe(tracks=[RawTrack(text=b"1", coding=9)]), ".tracks[0].coding"),
         (Swipe(tracks=[RawTrack(text=b"1" * 1025)]), ".tracks[0].text"),
         (Swipe(tracks=[RawTrack(bits=BitString(data=b"1" * 1025))]), ".tracks[0].bits.data"),
         (Swipe(tracks=[RawTrack(bits=BitString(data=b"1", bit_count=9))]), ".tracks[0].bits.bit_count"),
@@ -451,3 +481,67 @@ def test_python_api() -> None:
     with pytest.raises(InvalidField) as caught:
         decode("4" * 1025)
     assert "444" not in str(caught.value)
+
+
+def test_tracks_that_contradict_each_other() -> None:
+    other = ";5555555555554444=28122010000?"
+    found = decode(TRACK1 + other).differences
+    assert [(one.field, one.first_track, one.second_track) for one in found] == [
+        (1, 1, 2),
+        (2, 1, 2),
+        (3, 1, 2),
+    ]
+    assert not decode(TRACK1 + TRACK2).differences
+    assert not decode(TRACK1 + ";5555555555554444?").differences, "what one track lacks is no difference"
+
+
+@pytest.mark.parametrize(
+    ("identifier", "differs"), [("D000450872", True), ("0400045087", True), ("          ", False)]
+)
+def test_licence_numbers_of_two_tracks(identifier: str, differs: bool) -> None:
+    third = "#" + "! 33435      I               1600         ".ljust(42) + identifier + "?"
+    swipe = decode("".join(LICENCE) + third)
+    assert swipe == expected(Swipe(tracks=[RawTrack(text=("".join(LICENCE) + third).encode())]))
+    assert [one.field for one in swipe.differences] == ([5] if differs else [])
+
+
+@pytest.mark.parametrize("byte", [b"\xd4", b"\x80", b"\x00", b"\x7f"])
+def test_a_licence_number_with_a_byte_that_is_no_character(byte: bytes) -> None:
+    line = b";6360100712345678901=210219640226" + byte + b"=?"
+    (answer,) = DecodeSwipesResponse.FromString(
+        decode_batch(
+            DecodeSwipesRequest(swipes=[Swipe(tracks=[RawTrack(text=line)])]).SerializeToString(), FORMATS
+        )
+    ).swipes
+    assert answer == expected(Swipe(tracks=[RawTrack(text=line)]))
+    assert answer.tracks[0].fields.licence.licence_number == "G12345678901?"
+
+
+def test_licence_numbers_that_agree() -> None:
+    second = ";636015D1234567=2912=19800101?".replace("D", "0")
+    third = "#" + "1 33435      I               1600         " + "01234567  ?"
+    assert not decode(second + third).differences
+
+
+def batch_of(*tracks: RawTrack, swipes: int = 1) -> bytes:
+    one = Swipe(tracks=tracks)
+    return DecodeSwipesRequest(swipes=[one] * swipes).SerializeToString()
+
+
+def test_texts_are_decoded_as_any_batch_is() -> None:
+    request = batch_of(RawTrack(text=TRACK2.encode()), swipes=1000)
+    assert decode_texts(request, FORMATS) == decode_batch(request, FORMATS)
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        batch_of(RawTrack(text=TRACK2.encode()), RawTrack(bits=bit_string(TRACK2, 5, False))),
+        batch_of(RawTrack(samples=SampledSignal(pcm=b"ab", sample_rate=44100))),
+        batch_of(RawTrack(text=b"1"), swipes=9000),
+        batch_of(RawTrack(text=b"1" * 1024), swipes=300),
+    ],
+    ids=["bits", "samples", "many swipes", "many bytes"],
+)
+def test_what_takes_longer_is_left_by_texts(request_bytes: bytes) -> None:
+    assert decode_texts(request_bytes, FORMATS) is None

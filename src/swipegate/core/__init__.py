@@ -5,9 +5,11 @@ over serialized messages without the GIL. The functions here are wire's, over th
 """
 
 from swipegate.core.builtin_formats import BUILTIN_FORMATS, DEFAULT_FORMATS, FORMATS_BY_NAME
+from swipegate.core.dry_run import try_formats
 from swipegate.core.numbers import FormatSet, compile_formats
+from swipegate.core.suggestions import Sample, suggest_formats
 from swipegate.core.symbols import pack, unpack
-from swipegate.core.wire import InvalidField, batch_config, decode_batch, decode_one
+from swipegate.core.wire import InvalidField, batch_config, decode_batch, decode_one, decode_texts
 from swipegate.v1.track_pb2 import BitString, DecodedSwipe, RawTrack, Swipe
 
 MAX_BITS = 8192
@@ -37,6 +39,7 @@ __all__ = [  # noqa: RUF022 - grouped by use
     # decoding
     "decode",
     "decode_batch",
+    "decode_texts",
     "decode_one",
     "batch_config",
     # card formats
@@ -45,6 +48,9 @@ __all__ = [  # noqa: RUF022 - grouped by use
     "FORMATS_BY_NAME",
     "FormatSet",
     "compile_formats",
+    "try_formats",
+    "Sample",
+    "suggest_formats",
     # bits
     "MAX_BITS",
     "MAX_TEXT",

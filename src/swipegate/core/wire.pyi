@@ -22,6 +22,12 @@ def decode_batch(request: Buffer, formats: FormatSet) -> bytes:
     protobuf.
     """
 
+def decode_texts(request: Buffer, formats: FormatSet) -> bytes | None:
+    """What decode_batch answers, for a batch of nothing but texts that takes a few ms at most; None for any other.
+
+    Raises as decode_batch does, for what it meets before it sees that the batch is another.
+    """
+
 def decode_one(swipe: Buffer, formats: FormatSet) -> bytes:
     """A serialized DecodedSwipe for a serialized Swipe. Raises as decode_batch does."""
 

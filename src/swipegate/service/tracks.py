@@ -38,6 +38,8 @@ class Tracks:
         """A serialized DecodeSwipesRequest in, a serialized DecodeSwipesResponse out. Raises INVALID_FIELD."""
         work = partial(core.decode_batch, request, formats)
         try:
+            if (answer := core.decode_texts(request, formats)) is not None:
+                return answer
             return await _run(work, len(request))
         except core.InvalidField as error:
             raise invalid(error.field, error.reason) from None
