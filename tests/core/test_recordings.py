@@ -1,5 +1,6 @@
 """Recordings: every kind of file, made here, and files that are none."""
 
+import contextlib
 import io
 import json
 import random
@@ -13,7 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swipegate.core import recordings, synthesis
-from swipegate.core.recordings import RecordingError, parse_recording, read_recording
+from swipegate.core.recordings import (
+    RecordingError,
+    bit_texts,
+    intervals,
+    msr,
+    parse_recording,
+    read_recording,
+    track_texts,
+    wav,
+)
 from tests.core import characters
 from tests.core.test_flux import RATE, TRACK1, TRACK2, lines, swiped
 
@@ -98,7 +108,7 @@ def test_float_samples_that_are_no_numbers_are_refused(value):
 
 
 def test_a_burst_is_cut_to_what_a_message_holds(monkeypatch):
-    monkeypatch.setattr(recordings, "MAX_BURST_SAMPLES", 10_000)
+    monkeypatch.setattr(recordings.bounds, "MAX_BURST_SAMPLES", 10_000)
     (swipe,) = parse_recording(riff(pcm(swiped(), 16)))
     assert len(swipe.tracks[0].samples) == 10_000
 
@@ -249,9 +259,17 @@ def test_a_capture_that_cannot_be_read_says_why(settings_, reason):
 
 
 def test_a_capture_that_unpacks_without_end_is_refused(monkeypatch):
-    monkeypatch.setattr(recordings, "MAX_FILE_BYTES", 100_000)
+    monkeypatch.setattr(recordings.bounds, "MAX_FILE_BYTES", 100_000)
     with pytest.raises(RecordingError, match="larger than"):
         parse_recording(sigrok(bytes(200_000)))
+
+
+def test_a_sigrok_directory_that_points_before_the_file_is_refused() -> None:
+    damaged = bytearray(sigrok(lines([BITS])))
+    place = slice(-6, -2)  # where the end record of a zip says that its directory begins
+    damaged[place] = (int.from_bytes(damaged[place], "little") + 100).to_bytes(4, "little")
+    with pytest.raises(RecordingError, match="damaged"):
+        parse_recording(bytes(damaged))
 
 
 @pytest.mark.parametrize(("level", "number"), [(0x10, 1), (0x20, 2), (0x40, 3)])
@@ -286,11 +304,39 @@ def test_bit_text_is_read_line_by_line():
         ("Data: %A?\n;1=2?\nOther: 1\n", [(0, "%A?\n;1=2?")]),
         ('Data:"%A"B?"\n', [(0, '%A"B?')]),
         ("track 1:\r\nTRACK 2: ;1=2?\r\nTrack 3:", [(2, ";1=2?")]),
+        # zacharyweiss/magspoof_flipper magspoof_device.c: the first version of its application
+        ("Filetype: Flipper Magspoof device\nVersion: 1\nData: %A?;1=2?\n", [(0, "%A?;1=2?")]),
+        ("# Track 1: none\nTrack 3: ;1=2?\n", [(3, ";1=2?")]),
     ],
 )
 def test_track_text_is_read(text, tracks):
     (swipe,) = parse_recording(text.encode())
     assert [(track.number, track.text) for track in swipe.tracks] == tracks
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_track_text_of_windows_tools_is_read(encoding):
+    """PowerShell 5 writes UTF-16 with its mark."""
+    mark = "" if encoding in ("utf-16", "utf-8-sig") else "\ufeff"
+    (swipe,) = parse_recording(f"{mark}Track 1: %A?\r\nTrack 2: ;1=2?\r\n".encode(encoding))
+    assert [track.text for track in swipe.tracks] == ["%A?", ";1=2?"]
+
+
+def test_a_built_track_text_is_as_the_application_writes_it():
+    head = b"Filetype: Flipper Mag device\nVersion: 1\n# Mag device track data\n"
+    built = track_texts.build({1: "%A?", 3: ";1=2?"})
+    assert built == head + b"Track 1: %A?\nTrack 2: \nTrack 3: ;1=2?\n"
+    (swipe,) = parse_recording(built)
+    assert [(track.number, track.text) for track in swipe.tracks] == [(1, "%A?"), (3, ";1=2?")]
+    for tracks in ({4: "%A?"}, {1: "%A?\nTrack 2: ;1?"}):
+        with pytest.raises(ValueError, match=r"^tracks: "):
+            track_texts.build(tracks)
+
+
+def test_a_built_bit_text_is_read():
+    swipes = [[b"\1\0\1", b"\0\1"], [b"\1\1"]]
+    found = parse_recording(bit_texts.build(swipes))
+    assert [[track.bits for track in swipe.tracks] for swipe in found] == swipes
 
 
 @pytest.mark.parametrize("order", ["msb_first", "lsb_first"])
@@ -358,12 +404,21 @@ def test_what_is_too_much_is_refused(data):
         parse_recording(data)
 
 
+MSR = msr.build({1: b"\1\0\1" * 30, 2: b"\1" * 9})
 WHOLE = [
     riff(swiped(";98949188?", rate=8000).tobytes(), tag=3, width=32, rate=8000),
     sigrok(lines([BITS])),
     flux_image([1.0] * 40),
     b'Data: "%A?;1=2?"\n',
     json.dumps([{"bytes": [1, 2], "bit_count": 9}]).encode(),
+    wav.build([swiped(";98949188?", rate=8000)] * 2, 8000, "u8").replace(b"RIFF", b"RF64"),
+    MSR,
+    MSR.hex(" ").encode(),
+    json.dumps({"track1": "%A?", "raw": {"tracks": {"track2": "d411"}}}).encode(),
+    intervals.build([{1: [0.001, 0.002] * 12, 2: [0.001]}]),
+    b"\n".join(b"%d" % (k % 7) for k in range(60)),
+    b"RD \0\x28" + b"\x64\x02\x64\x80" * 20 + b"RD=OK",
+    BITS.encode(),
 ]
 
 
@@ -381,6 +436,27 @@ def test_damage_gives_swipes_or_a_recording_error(whole, data):
                 track.candidates()
     except RecordingError:
         pass
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from(
+        [
+            b"RIFF\0\0\0\0WAVE",
+            b"FORM\0\0\0\0AIFF",
+            b"PK\3\4",
+            b"RD ",
+            b"\x1bs\x1b\1",
+            b"{",
+            b"[",
+            b"seconds\n",
+        ]
+    ),
+    st.binary(max_size=200),
+)
+def test_what_begins_like_a_recording_is_one_or_an_error(start, rest):
+    with contextlib.suppress(RecordingError):
+        parse_recording(start + rest)
 
 
 def test_neither_errors_nor_reprs_show_track_data():
