@@ -28,6 +28,14 @@ def test_every_kind_has_a_vector() -> None:
     assert {row["kind"] for row in VECTORS} == set(CHECKS)
 
 
+def test_every_difference_is_told() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "conformance.md").read_text()
+    assert {line.split()[1] for line in page.splitlines() if line.startswith("| ")} - {
+        "vector",
+        "---",
+    } == DIFFERENCES
+
+
 def test_shared_cases() -> None:
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED} is not there")
