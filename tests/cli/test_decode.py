@@ -97,6 +97,10 @@ def test_json_has_what_is_promised() -> None:
         "expiry": "3012",
         "service_code": "101",
         "discretionary": "000",
+        "service_interchange": "international",
+        "service_authorisation": "normal",
+        "service_range": "any",
+        "brand": "visa",
     }
     assert second["card_number"] == PAN
     assert first["errors"] == second["errors"] == []

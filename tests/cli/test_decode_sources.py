@@ -1,6 +1,8 @@
 """`swipegate decode` as a script calls it: JSON lines and exit codes."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +120,30 @@ def test_bits_tell_their_direction(reverse: bool) -> None:
     bits = "".join(map(str, symbols.encode(TRACK2, 5, 20, 20, reverse)))
     found = track("--bits", bits)
     assert (found["text"], found["direction"]) == (TRACK2, "reverse" if reverse else "forward")
+
+
+@pytest.mark.parametrize(
+    ("coding", "width", "msb_first", "text"),
+    [
+        ("iso-5", 5, False, TRACK2),
+        ("iso-5-msb-first", 5, True, TRACK2),
+        ("california-6", 6, False, "%CDOE JANE?"),
+        ("jis-8", 8, False, "\x7fJ1234567890\x7f"),
+    ],
+)
+def test_a_coding_that_is_known_is_taken(coding: str, width: int, msb_first: bool, text: str) -> None:
+    bits = "".join(map(str, symbols.encode(text, width, 8, 8, msb_first=msb_first)))
+    assert track("--coding", coding, "--bits", bits)["text"].strip("\x7f?") == text.strip("\x7f?")
+
+
+def test_an_unknown_coding_is_refused() -> None:
+    code, _, error = run("--coding", "ebcdic", "--bits", "01")
+    assert code == 2
+    assert "--coding: must be one of iso-5, iso-7" in error
+
+
+def test_a_dash_is_standard_input() -> None:
+    command = [sys.executable, "-m", "swipegate.cli.main", "decode", "--json", "-"]
+    bits = "".join(map(str, symbols.encode(TRACK2, 5, 8, 8))).encode()
+    done = subprocess.run(command, input=bits, capture_output=True, check=False, timeout=60)
+    assert json.loads(done.stdout)["swipes"][0]["tracks"][0]["lrc"] == "ok"

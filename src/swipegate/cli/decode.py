@@ -1,21 +1,31 @@
 """`swipegate decode`: recordings, bits and texts to tracks, fields and card number."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, cast
 
 import typer
 from rich.markup import escape
 from rich.rule import Rule
 
 from swipegate import core
-from swipegate.cli import render
+from swipegate.cli import plot, render, stages
+from swipegate.cli.findings import Finding, findings_of
 from swipegate.cli.options import Json
-from swipegate.cli.output import Exit, complain, console, fail, print_json
-from swipegate.core import symbols
-from swipegate.core.recordings import RawSwipe, RecordingError, read_recording
+from swipegate.cli.output import Exit, complain, console, fail, print_json, print_line, printable
+from swipegate.cli.sources import Given, Refusal, Signal, Source, one_card, sources
+from swipegate.cli.stages import Stage
+from swipegate.core.recordings import RawSwipe, SampleFormat, samples
 from swipegate.v1 import track_pb2 as pb
 
+STDIN = Path("/dev/stdin")
+CODINGS = {
+    name.removeprefix("CHARACTER_CODING_").replace("_BIT", "").replace("_", "-").lower(): (
+        cast("pb.CharacterCoding", number)
+    )
+    for name, number in pb.CharacterCoding.items()[1:]
+}
+"""How they are called on the command line: iso-5, california-6-msb-first."""
 READING_ERRORS = frozenset(
     {
         pb.TRACK_ERROR_NO_ENCODING,
@@ -30,24 +40,26 @@ READING_ERRORS = frozenset(
 )
 """With one of these the characters themselves are in doubt; with others, what they mean."""
 
-MAX_INTERVAL = 2**32 - 1
-"""Nanoseconds of one interval, as swipegate.v1.FluxIntervals holds them."""
+
+class Show(NamedTuple):
+    """How to show what was decoded."""
+
+    reveal: bool
+    json: bool
+    stage: Stage | None
+    candidates: bool
 
 
-class Refusal(NamedTuple):
-    """A file or option that cannot be decoded."""
+@dataclass(frozen=True, slots=True)
+class Swipe:
+    """One decoded swipe."""
 
-    name: str
-    """The file, or the option it came by."""
-    reason: str
+    raw: RawSwipe
+    decoded: pb.DecodedSwipe = field(repr=False)
 
-
-class Source(NamedTuple):
-    """One thing to decode."""
-
-    name: str
-    """The file, or the option it came by."""
-    swipes: list[tuple[pb.Swipe, RawSwipe | None]]
+    def findings(self, show: Show) -> list[Finding]:
+        """What was found on each of its tracks."""
+        return findings_of(self.raw, self.decoded, reveal=show.reveal, candidates=show.candidates)
 
 
 def decode(
@@ -55,7 +67,10 @@ def decode(
         list[Path] | None,
         typer.Argument(
             metavar="FILE...",
-            help="Recordings: WAV, sigrok .sr, .MAG flux images, bit texts, Flipper .mag, JSON bit vectors.",
+            help=(
+                "Recordings: WAV, AIFF, sigrok .sr, .MAG flux images, flux times or bits as text, Flipper .mag, "
+                "MSR605 answers, JSON bit vectors; - for standard input."
+            ),
             show_default=False,
         ),
     ] = None,
@@ -67,8 +82,26 @@ def decode(
         list[str] | None,
         typer.Option("--hex", help="Packed bits of one track, as a rule the first in the top bit: D411..."),
     ] = None,
+    flux: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--flux", help="Nanoseconds between the flux transitions of one track: '812000 406000 ...'."
+        ),
+    ] = None,
     track: Annotated[
-        int, typer.Option(min=0, max=3, help="Which track --text, --bits and --hex are; 0: let it tell.")
+        int,
+        typer.Option(min=0, max=3, help="Which track --text, --bits, --hex and --flux are; 0: let it tell."),
+    ] = 0,
+    coding: Annotated[
+        str, typer.Option(help=f"How bits make characters: {', '.join(CODINGS)}. [default: find it out]")
+    ] = "",
+    pcm: Annotated[
+        str, typer.Option(help=f"Files are samples without a header: {', '.join(samples.ENCODINGS)}.")
+    ] = "",
+    rate: Annotated[float, typer.Option(help="Sample rate of --pcm in Hz.")] = 44_100,
+    channels: Annotated[int, typer.Option(help="Channels of --pcm.")] = 1,
+    channel: Annotated[
+        int, typer.Option(min=0, help="The one channel of sampled files to read; 0: all of them.")
     ] = 0,
     card_format: Annotated[
         list[str] | None,
@@ -76,6 +109,29 @@ def decode(
             "--format", help="Card format to try, in order; repeat for more. [default: those that are sure]"
         ),
     ] = None,
+    same_card: Annotated[
+        bool,
+        typer.Option("--same-card", help="Take all swipes as passes of one card; at most 8 tracks together."),
+    ] = False,
+    plot_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw signal, cells, bits and characters, and what is wrong, into a .png or .svg.",
+            show_default=False,
+        ),
+    ] = None,
+    stage: Annotated[
+        Stage | None,
+        typer.Option(
+            "--stage", help="Print what this stage made, for the next one to read.", show_default=False
+        ),
+    ] = None,
+    candidates: Annotated[
+        bool,
+        typer.Option("--candidates", help="Show every reading of a signal, not only the one that was taken."),
+    ] = False,
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Do not mask PANs and discretionary data.")
     ] = False,
@@ -86,29 +142,62 @@ def decode(
     [bold]swipegate decode swipe.wav[/] · [bold]swipegate decode --text ';98949188?'[/] ·
     [bold]swipegate decode --json *.wav[/]
 
+    A card does not read? [bold]swipegate decode --plot why.png swipe.wav[/] draws how far it got and where it broke.
+
+    [bold]--stage[/] shows one stage alone. With --reveal it is food for the next: --flux takes flux times, and a
+    file of bits or characters is a recording. What is masked is an asterisk.
+
+    [bold]swipegate decode --reveal --stage bits swipe.wav | swipegate decode /dev/stdin[/]
+
     Exit code 0: every track was read; 1: something did not read; 2: a file or option is wrong.
     """
+    if plot_path is not None and plot_path.suffix.lower() not in plot.RENDERERS:
+        fail(Exit.USAGE, f"--plot: the name must end in {' or '.join(plot.RENDERERS)}")
     formats = _formats(card_format)
+    if coding and coding not in CODINGS:
+        fail(Exit.USAGE, f"--coding: must be one of {', '.join(CODINGS)}")
+    signal = Signal(SampleFormat(rate, pcm, channels) if pcm else None, channel)
+    paths = [STDIN if str(path) == "-" else path for path in files or []]
+    given = Given(paths, signal, text or [], bits or [], hex_ or [], flux or [], track)
+    show = Show(reveal, json, stage, candidates)
     worst = Exit.OK
     any_source = False
-    for source in _sources(files or [], text or [], bits or [], hex_ or [], track):
+    drawing = plot.Drawing()
+    for source in one_card(given) if same_card else sources(given):
         any_source = True
-        if isinstance(source, Refusal):
+        swipes = _decoded(source, formats, CODINGS.get(coding))
+        if isinstance(swipes, Refusal):
             worst = Exit.USAGE
-            _print_refusal(source, json)
+            _print_refusal(swipes, json)
             continue
-        try:
-            decoded = [(core.decode(swipe, formats), raw) for swipe, raw in source.swipes]
-        except core.InvalidField as error:  # its text names the field alone
-            worst = Exit.USAGE
-            _print_refusal(Refusal(source.name, str(error)), json)
-            continue
-        if worst is Exit.OK and not all(_reads(swipe) for swipe, _ in decoded):
+        if worst is Exit.OK and not all(_reads(swipe.decoded) for swipe in swipes):
             worst = Exit.UNREADABLE
-        _print(source.name, decoded, reveal=reveal, json=json)
+        _print(source.name, swipes, show)
+        if plot_path is not None:
+            _draw(drawing, source.name, swipes, show)
     if not any_source:
-        fail(Exit.USAGE, "nothing to decode: give files, --text, --bits or --hex (swipegate decode --help)")
+        fail(
+            Exit.USAGE,
+            "nothing to decode: give files, --text, --bits, --hex or --flux (swipegate decode --help)",
+        )
+    if plot_path is not None:
+        _write(plot_path, drawing, json=json)
     raise typer.Exit(worst)
+
+
+def _decoded(
+    source: Source | Refusal, formats: core.FormatSet, coding: pb.CharacterCoding | None
+) -> list[Swipe] | Refusal:
+    if isinstance(source, Refusal):
+        return source
+    if coding is not None:
+        for swipe, _ in source.swipes:
+            for track in swipe.tracks:
+                track.coding = coding
+    try:
+        return [Swipe(raw, core.decode(swipe, formats)) for swipe, raw in source.swipes]
+    except core.InvalidField as error:  # its text names the field alone
+        return Refusal(source.name, str(error))
 
 
 def _formats(names: list[str] | None) -> core.FormatSet:
@@ -118,100 +207,6 @@ def _formats(names: list[str] | None) -> core.FormatSet:
         if name not in core.FORMATS_BY_NAME:
             fail(Exit.USAGE, f"--format: no such card format; there are: {', '.join(core.FORMATS_BY_NAME)}")
     return core.compile_formats([core.FORMATS_BY_NAME[name] for name in names])
-
-
-def _sources(
-    files: list[Path], texts: list[str], bits: list[str], hexes: list[str], track: int
-) -> Iterator[Source | Refusal]:
-    for path in files:
-        try:
-            yield Source(str(path), [(swipe_of(raw), raw) for raw in read_recording(path)])
-        except RecordingError as error:
-            yield Refusal(str(path), str(error).removeprefix(path.name).removeprefix(": "))
-    for option, values, convert in (
-        ("--text", texts, _text),
-        ("--bits", bits, _bits),
-        ("--hex", hexes, _hex),
-    ):
-        for value in values:
-            try:
-                yield Source(option, [(pb.Swipe(tracks=[convert(value, track)]), None)])
-            except ValueError as error:
-                yield Refusal(option, str(error))
-
-
-def _text(value: str, track: int) -> pb.RawTrack:
-    data = value.encode("utf-8", "surrogateescape")
-    if len(data) > core.MAX_TEXT:
-        raise ValueError(f"at most {core.MAX_TEXT} bytes")
-    return pb.RawTrack(number=track, text=data)
-
-
-def _bits(value: str, track: int) -> pb.RawTrack:
-    digits = "".join(value.split())
-    if not digits or set(digits) - {"0", "1"}:
-        raise ValueError("must be digits 0 and 1")
-    return _bit_track(bytes(map(int, digits)), track)
-
-
-def _hex(value: str, track: int) -> pb.RawTrack:
-    try:
-        packed = bytes.fromhex(value)
-    except ValueError:
-        raise ValueError("must be pairs of hexadecimal digits") from None
-    if not packed:
-        raise ValueError("must be pairs of hexadecimal digits")
-    return _bit_track(_unpacked(packed), track)
-
-
-def _unpacked(packed: bytes) -> bytes:
-    """The bits, first bit in the top bit, or where they read so alone: without the padding, or packed otherwise.
-
-    Bits turned inside their bytes and bytes in reverse order are one string read from either end: which was the first
-    end is not known, and a string that reads only so is given as a reverse one.
-    """
-    plain, turned = core.unpack(packed), core.unpack(packed, lsb_first=True)
-    if len(plain) > core.MAX_BITS:
-        return plain
-    for bits in (plain, _without_padding(plain)):
-        if not symbols.decode(bits, repair=False).errors:
-            return bits
-    for bits in (turned, _without_padding(turned), _without_padding(turned[::-1])):
-        read = symbols.decode(bits, repair=False)
-        if not read.errors:
-            return bits if read.direction == pb.SWIPE_DIRECTION_REVERSE else bits[::-1]
-    return plain
-
-
-def _without_padding(bits: bytes) -> bytes:
-    """The bits without the zeros that fill the last byte: among inverted bits they are ones."""
-    return bits[:-8] + bits[-8:].rstrip(b"\0")
-
-
-def _bit_track(bits: bytes, track: int) -> pb.RawTrack:
-    if len(bits) > core.MAX_BITS:
-        raise ValueError(f"at most {core.MAX_BITS} bits")
-    return pb.RawTrack(number=track, bits=pb.BitString(data=core.pack(bits), bit_count=len(bits)))
-
-
-def swipe_of(raw: RawSwipe) -> pb.Swipe:
-    """A recorded swipe as the track core takes it."""
-    swipe = pb.Swipe()
-    for track in raw.tracks:
-        entry = swipe.tracks.add(number=track.number)
-        if track.text is not None:
-            entry.text = track.text.encode()
-        elif track.bits is not None:
-            entry.bits.data = core.pack(track.bits)
-            entry.bits.bit_count = len(track.bits)
-        elif track.samples is not None:
-            entry.samples.pcm = track.pcm16()
-            entry.samples.sample_rate = round(track.sample_rate)
-        elif track.intervals is not None:
-            entry.intervals.nanoseconds.extend(
-                min(round(seconds * 1e9), MAX_INTERVAL) for seconds in track.intervals
-            )
-    return swipe
 
 
 def _reads(swipe: pb.DecodedSwipe) -> bool:
@@ -226,21 +221,68 @@ def _print_refusal(refusal: Refusal, json: bool) -> None:
         complain(f"{refusal.name}: {refusal.reason}")
 
 
-def _print(
-    name: str, decoded: list[tuple[pb.DecodedSwipe, RawSwipe | None]], *, reveal: bool, json: bool
-) -> None:
-    shown = [(render.shown(swipe, reveal=reveal), raw) for swipe, raw in decoded]
-    if json:
-        print_json({"file": name, "swipes": [_swipe_json(swipe, raw) for swipe, raw in shown]})
+def _print(name: str, swipes: list[Swipe], show: Show) -> None:
+    if show.stage is not None:
+        _print_stage(name, swipes, show, show.stage)
         return
-    console.print(Rule(escape(name), align="left"))
-    for number, (swipe, raw) in enumerate(shown, 1):
-        if len(shown) > 1:
-            place = f" at {raw.start:.3f} s" if raw is not None and raw.start is not None else ""
+    if show.json:
+        print_json({"file": name, "swipes": [_swipe_json(swipe, show) for swipe in swipes]})
+        return
+    console.print(Rule(escape(printable(name)), align="left"))
+    for number, swipe in enumerate(swipes, 1):
+        if len(swipes) > 1:
+            place = f" at {swipe.raw.start:.3f} s" if swipe.raw.start is not None else ""
             console.print(f"[bold]swipe {number}[/]{place}")
-        console.print(render.as_rich(swipe))
-        if not swipe.HasField("card_number"):
-            _hint_formats(decoded[number - 1][0])
+        console.print(render.as_rich(render.shown(swipe.decoded, reveal=show.reveal)))
+        if not swipe.decoded.HasField("card_number"):
+            _hint_formats(swipe.decoded)
+        if show.candidates:
+            for finding in swipe.findings(show):
+                console.print(f"[dim]{escape(stages.candidate(finding))}[/]", soft_wrap=True)
+
+
+def _print_stage(name: str, swipes: list[Swipe], show: Show, stage: Stage) -> None:
+    """Lines of a swipe together, a blank line between two swipes; nothing but them."""
+    for number, swipe in enumerate(swipes):
+        findings, shown = swipe.findings(show), render.shown(swipe.decoded, reveal=show.reveal)
+        if show.json:
+            made = stages.as_json(stage, findings, shown)
+            print_json({"file": name, "swipe": number + 1, "stage": stage, **made})
+            continue
+        if number:
+            print_line("")
+        for line in stages.lines(stage, findings, shown):
+            print_line(line)
+
+
+def _draw(drawing: plot.Drawing, name: str, swipes: list[Swipe], show: Show) -> None:
+    """Add a source's tracks to the picture, as many as it takes."""
+    drawing.names.append(Path(name).name)
+    for number, swipe in enumerate(swipes, 1):
+        if len(drawing.rows) >= plot.MAX_ROWS:
+            drawing.left_out += sum(track.text is None for track in swipe.raw.tracks)
+            continue
+        findings = swipe.findings(show)
+        for place, finding in enumerate(findings, 1):
+            parts = [Path(name).name]
+            if len(swipes) > 1:
+                parts.append(f"swipe {number}")
+            if finding.decoded.number:
+                parts.append(f"track {finding.decoded.number}")
+            if len(findings) > 1:
+                parts.append(f"reading {place}" if show.candidates else f"signal {place}")
+            drawing.add(plot.Row(", ".join(parts), finding))
+
+
+def _write(path: Path, drawing: plot.Drawing, *, json: bool) -> None:
+    if not drawing.rows:
+        fail(Exit.USAGE, "--plot: nothing to draw: there is neither a signal nor bits")
+    try:
+        plot.write(path, drawing)
+    except OSError as error:
+        fail(Exit.USAGE, f"--plot: {path}: {error.strerror or 'cannot be written'}")
+    if not json:
+        console.print(f"[dim]picture  {escape(printable(str(path)))}[/]", soft_wrap=True)
 
 
 def _hint_formats(swipe: pb.DecodedSwipe) -> None:
@@ -260,8 +302,10 @@ def _hint_formats(swipe: pb.DecodedSwipe) -> None:
         console.print(f"[dim]no card number is sure; --format tries one: {', '.join(names)}[/]")
 
 
-def _swipe_json(swipe: pb.DecodedSwipe, raw: RawSwipe | None) -> dict[str, Any]:
-    answer = render.as_json(swipe)
-    if raw is not None and raw.start is not None:
-        answer |= {"start": round(raw.start, 6), "end": round(raw.end or 0.0, 6)}
+def _swipe_json(swipe: Swipe, show: Show) -> dict[str, Any]:
+    answer = render.as_json(render.shown(swipe.decoded, reveal=show.reveal))
+    if swipe.raw.start is not None:
+        answer |= {"start": round(swipe.raw.start, 6), "end": round(swipe.raw.end or 0.0, 6)}
+    if show.candidates:
+        answer["candidates"] = [stages.candidate_json(finding) for finding in swipe.findings(show)]
     return answer

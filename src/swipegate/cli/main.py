@@ -2,7 +2,7 @@
 
 import typer
 
-from swipegate.cli import decode, demo, devices, serve, token
+from swipegate.cli import decode, demo, devices, encode, formats, serve, token
 
 app = typer.Typer(
     name="swipegate",
@@ -21,7 +21,9 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("decode")(decode.decode)
+app.command("encode")(encode.encode)
 app.add_typer(devices.app, name="devices")
+app.add_typer(formats.app, name="formats")
 app.command("token")(token.token)
 
 

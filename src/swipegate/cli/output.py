@@ -26,15 +26,25 @@ class Exit(IntEnum):
     """A server or device could not be reached, or refused."""
 
 
+def printable(text: str) -> str:
+    """With escapes, which are JSON's too, for bytes of a file name that are no UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def print_json(value: dict[str, Any]) -> None:
     """One object on one line."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.write(printable(json.dumps(value, ensure_ascii=False)) + "\n")
     sys.stdout.flush()
+
+
+def print_line(line: str) -> None:
+    """One line on stdout as it is, for another program to read."""
+    sys.stdout.write(line + "\n")
 
 
 def complain(message: str) -> None:
     """Say what is wrong in one line on stderr."""
-    line = " ".join(message.encode(errors="backslashreplace").decode().split())
+    line = " ".join(printable(message).split())
     line = "".join(character if character.isprintable() else "?" for character in line)
     problems.print(f"[bold red]swipegate:[/] {escape(line)}", soft_wrap=True)
 

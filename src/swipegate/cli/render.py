@@ -6,7 +6,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from swipegate import core
 from swipegate.domain.masking import masked_number, masked_track
 from swipegate.v1 import track_pb2 as pb
 
@@ -16,6 +15,16 @@ _STANDARDS = {
     pb.TRACK_STANDARD_ISO7813_TRACK1: "ISO/IEC 7813 track 1, format B",
     pb.TRACK_STANDARD_ISO7813_TRACK2: "ISO/IEC 7813 track 2",
     pb.TRACK_STANDARD_ISO4909_TRACK3: "ISO/IEC 4909 track 3",
+    pb.TRACK_STANDARD_ISO7813_TRACK1_A: "ISO/IEC 7813 track 1, format A",
+    pb.TRACK_STANDARD_ISO7813_TRACK1_RESERVED: "ISO/IEC 7813 track 1, reserved format",
+    pb.TRACK_STANDARD_ISO7813_TRACK1_ISSUER: "ISO/IEC 7813 track 1, an issuer's format",
+    pb.TRACK_STANDARD_EMV_TRACK2_EQUIVALENT: "EMV track 2 equivalent data",
+    pb.TRACK_STANDARD_AAMVA_TRACK1: "AAMVA licence, track 1",
+    pb.TRACK_STANDARD_AAMVA_TRACK2: "AAMVA licence, track 2",
+    pb.TRACK_STANDARD_AAMVA_TRACK3: "AAMVA licence, track 3",
+    pb.TRACK_STANDARD_CDMV_TRACK1: "California licence, track 1",
+    pb.TRACK_STANDARD_CDMV_TRACK2: "California licence, track 2",
+    pb.TRACK_STANDARD_JIS_X6302_2: "JIS X 6302-2",
 }
 
 
@@ -23,7 +32,8 @@ def shown(swipe: pb.DecodedSwipe, *, reveal: bool) -> pb.DecodedSwipe:
     """The swipe as it may be shown: PANs and discretionary data masked unless `reveal`."""
     if reveal:
         return swipe
-    copy = pb.DecodedSwipe(id=swipe.id, tracks=[masked_track(track) for track in swipe.tracks])
+    tracks = [masked_track(track) for track in swipe.tracks]
+    copy = pb.DecodedSwipe(id=swipe.id, tracks=tracks, differences=swipe.differences)
     if swipe.HasField("card_number"):
         copy.card_number.CopyFrom(masked_number(swipe.card_number, number_is_pan(swipe)))
     return copy
@@ -31,8 +41,7 @@ def shown(swipe: pb.DecodedSwipe, *, reveal: bool) -> pb.DecodedSwipe:
 
 def number_is_pan(swipe: pb.DecodedSwipe) -> bool:
     """Whether the card number is a PAN: its format says so, or a track's PAN field is the same number."""
-    built_in = core.FORMATS_BY_NAME.get(swipe.card_number.card_format)
-    if built_in is not None and built_in.number_is_pan:
+    if swipe.card_number.number_is_pan:
         return True
     return any(track.fields.pan == swipe.card_number.card_number for track in swipe.tracks)
 
@@ -42,6 +51,14 @@ def as_json(swipe: pb.DecodedSwipe) -> dict[str, Any]:
     found = swipe.card_number if swipe.HasField("card_number") else None
     tracks = [_track_json(track) for track in swipe.tracks]
     answer: dict[str, Any] = {"tracks": tracks}
+    if swipe.differences:
+        answer["differences"] = [
+            {
+                "field": _short(pb.DifferingField, one.field).lower(),
+                "tracks": [one.first_track, one.second_track],
+            }
+            for one in swipe.differences
+        ]
     if found is not None:
         answer |= _number_json(found)
         for track, entry in zip(swipe.tracks, tracks, strict=True):
@@ -84,14 +101,22 @@ def _track_json(track: pb.Track) -> dict[str, Any]:
 
 
 def _fields(fields: pb.TrackFields) -> dict[str, Any]:
-    """Every field that is there; those of track 3 stand beside the others."""
+    """Every field that is there; those of track 3, of licences and of the service code stand beside the others."""
     present: dict[str, Any] = {}
     for descriptor, value in fields.ListFields():
-        if descriptor.name == "track3":
-            present |= {inner.name: text for inner, text in value.ListFields()}
+        if descriptor.message_type is not None:
+            prefix = "service_" if descriptor.name == "service" else ""
+            present |= {prefix + inner.name: _value(inner, text) for inner, text in value.ListFields()}
         else:
-            present[descriptor.name] = value
+            present[descriptor.name] = _value(descriptor, value)
     return present
+
+
+def _value(descriptor: Any, value: Any) -> Any:
+    """A field's value, that of an enum by its short name."""
+    if descriptor.enum_type is None:
+        return value
+    return _short(getattr(pb, descriptor.enum_type.name), value).lower()
 
 
 def _short(enum: Any, number: int) -> str:
@@ -109,6 +134,9 @@ def as_rich(swipe: pb.DecodedSwipe) -> RenderableType:
     parts: list[RenderableType] = [_track_rich(track) for track in swipe.tracks]
     if not parts:
         parts.append(Text("no track", style="red"))
+    for one in swipe.differences:
+        field = _words(_short(pb.DifferingField, one.field))
+        parts.append(Text(f"tracks {one.first_track} and {one.second_track} differ: {field}", style="red"))
     if swipe.HasField("card_number"):
         parts.append(_number_rich(swipe.card_number))
     return Group(*parts)
@@ -147,6 +175,22 @@ def _track_rich(track: pb.Track) -> RenderableType:
     return Group(head, table)
 
 
+def fields_of(track: pb.Track) -> dict[str, Any]:
+    """Every field of a track that is there, by its name."""
+    return _fields(track.fields)
+
+
+def short_words(enum: Any, number: int) -> str:
+    """An enum value in words, without the enum's prefix."""
+    return _words(_short(enum, number)).replace("lrc", "LRC")
+
+
+def error_words(error: int) -> str:
+    """What a v1 TrackError means."""
+    name = _short(pb.TrackError, error)
+    return ERRORS.get(name, _words(name))
+
+
 def _plain(value: object) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
@@ -171,5 +215,7 @@ ERRORS = {
     "EXPIRY": "the expiry date is no YYMM",
     "SERVICE_CODE": "the service code is no three digits",
     "NAME": "the name is longer than 26 characters",
-    "FORMAT_CODE": "a format code that is not known here",
+    "FORMAT_CODE": "a format code whose layout is not known here",
+    "BIRTH_DATE": "the birth date is no YYYYMMDD",
+    "KEYBOARD_LAYOUT": "the characters are those of another keyboard layout: set the computer's or the reader's right",
 }
