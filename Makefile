@@ -4,7 +4,13 @@ BIN := .venv/bin
 # What the installed package is built from: a change here means install again.
 BUILT_FROM := pyproject.toml setup.py $(wildcard ext/*) $(wildcard protos/swipegate/v1/*) $(wildcard src/swipegate/core/*.pxd)
 
-.PHONY: demo serve test test-floors lint clean
+# Asserts on seconds, which sanitizers multiply.
+TIMED := tests/core/test_flux.py::test_a_long_recording_of_garbage_takes_bounded_time
+# Of make fuzz: seconds a target, and which; all unless given.
+SECONDS ?= 60
+TARGETS ?=
+
+.PHONY: demo serve test test-floors sanitize fuzz lint bench bench-robustness bench-speed clean
 
 demo: .venv/installed
 	$(BIN)/swipegate demo
@@ -23,6 +29,16 @@ test-floors: .venv/installed-test
 	$(BIN)/uv pip install --quiet --python .venv/floors/bin/python --group test
 	.venv/floors/bin/pytest -m "not slow" tests/api tests/cli tests/domain tests/service tests/store tests/devices
 
+# Every stage on every vector, recording and property, with gcc's sanitizers; then what make fuzz has kept.
+sanitize: build/fuzzed/built
+	PYTHONPATH=build/fuzzed $(BIN)/python -m tests.fuzz.sanitized -m pytest -o faulthandler_timeout=0 \
+		--deselect $(TIMED) tests/core tests/conformance tests/fuzz
+	PYTHONPATH=build/fuzzed $(BIN)/python -m tests.fuzz --replay
+
+# Inputs by coverage, with the sanitizers watching.
+fuzz: build/fuzzed/built
+	PYTHONPATH=build/fuzzed $(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(TARGETS)
+
 lint: .venv/installed-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -30,6 +46,19 @@ lint: .venv/installed-lint
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint ext src/swipegate/core
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
+
+# Measure everything anew and rewrite the tables of docs/. SWIPES=100 makes it short.
+SWIPES ?= 1000
+bench: bench-robustness bench-speed
+
+bench-robustness: .venv/installed-bench
+	$(BIN)/python -m benchmarks.robustness --swipes $(SWIPES)
+
+bench-speed: .venv/installed-bench
+	$(BIN)/python -m benchmarks.core
+	$(BIN)/python -m benchmarks.peers
+	$(BIN)/python -m benchmarks.scaling
+	$(BIN)/python -m benchmarks.decode_swipes
 
 clean:
 	rm -rf .venv build dist src/*.egg-info src/swipegate/v1 src/swipegate/core/*.so
@@ -42,6 +71,12 @@ clean:
 
 .venv/installed: .venv/bin/python $(BUILT_FROM)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+# The core with sanitizers and coverage; beside the installed one, not in its place.
+build/fuzzed/built: .venv/installed-fuzz tests/fuzz/coverage.c $(wildcard src/swipegate/core/*.py)
+	SWIPEGATE_SANITIZE=address,undefined SWIPEGATE_FUZZ=1 $(BIN)/python -m pip install --quiet \
+		--disable-pip-version-check --no-deps --upgrade --target build/fuzzed .
 	@touch $@
 
 .venv/installed-%: .venv/installed

@@ -17,6 +17,12 @@ GENERATED = SOURCES / "swipegate" / "v1"
 
 # SWIPEGATE_DEBUG=1 builds the core with bounds checks, line tracing and annotated HTML.
 DEBUG = os.environ.get("SWIPEGATE_DEBUG") == "1"
+# SWIPEGATE_SANITIZE=address,undefined builds it with gcc's sanitizers, SWIPEGATE_FUZZ=1 to be fuzzed (docs/testing.md);
+# both in a folder of their own, so that no other build picks up what they leave.
+SANITIZE = os.environ.get("SWIPEGATE_SANITIZE", "")
+FUZZ = os.environ.get("SWIPEGATE_FUZZ") == "1"
+COVERAGE = "tests/fuzz/coverage.c"
+BUILD = "build" + (f"/sanitize-{SANITIZE.replace(',', '-')}" if SANITIZE else "") + ("/fuzz" if FUZZ else "")
 NO_COMPILER = (
     "swipegate cannot be installed: its track core needs a working C compiler "
     "(on Debian or Ubuntu: apt install gcc python3-dev) and none was found."
@@ -48,10 +54,14 @@ class BuildPy(build_py):
 
 
 class BuildExt(build_ext):
-    """build_ext that says in one sentence when there is no compiler."""
+    """build_ext that says in one sentence when there is no compiler, and links into every module what fuzzing needs."""
 
     def build_extensions(self) -> None:
         self._probe_compiler()
+        if FUZZ:  # compiled once: the modules are built side by side
+            objects = self.compiler.compile([COVERAGE], output_dir=self.build_temp, extra_postargs=flags()[0])
+            for extension in self.extensions:
+                extension.extra_objects = objects
         super().build_extensions()
 
     def _probe_compiler(self) -> None:
@@ -64,23 +74,44 @@ class BuildExt(build_ext):
                 raise SystemExit(NO_COMPILER) from None
 
 
+def flags() -> tuple[list[str], list[str]]:
+    """What the C compiler and the linker are told."""
+    if sys.platform == "win32":
+        return [], []
+    compiling = ["-Wall", "-Wextra", "-Wno-unused-parameter"]
+    compiling.append("-fno-builtin-memset")  # inlined it is `rep stos`, which takes long to start
+    if not SANITIZE and not FUZZ:
+        # debug information is nine tenths of a module
+        return [*compiling, "-O3", *([] if DEBUG else ["-g0"])], []
+    compiling += ["-O1", "-g", "-fno-omit-frame-pointer"]
+    linking = []
+    if SANITIZE:
+        linking = [f"-fsanitize={SANITIZE}"]
+        compiling += [*linking, "-fno-sanitize-recover=all"]
+    if FUZZ:
+        compiling += ["-fsanitize-coverage=trace-pc,trace-cmp", "-foptimize-sibling-calls"]
+    return compiling, linking
+
+
 def extensions() -> list[Extension]:
     """One extension module a stage: ext/flux.pyx becomes swipegate.core.flux."""
     from Cython.Build import cythonize
 
-    flags = [] if sys.platform == "win32" else ["-O3", "-Wall", "-Wextra", "-Wno-unused-parameter"]
-    if flags:
-        flags.append("-fno-builtin-memset")  # inlined it is `rep stos`, which takes long to start
-    if flags and not DEBUG:
-        flags.append("-g0")  # debug information is nine tenths of a module
+    compiling, linking = flags()
     modules = [
-        Extension(f"swipegate.core.{path.stem}", [str(path.relative_to(ROOT))], extra_compile_args=flags)
+        Extension(
+            f"swipegate.core.{path.stem}",
+            [str(path.relative_to(ROOT))],
+            extra_compile_args=compiling,
+            extra_link_args=linking,
+            depends=[COVERAGE] if FUZZ else [],
+        )
         for path in sorted((ROOT / "ext").glob("*.pyx"))
     ]
     return cythonize(
         modules,
         include_path=["src"],  # the .pxd of a stage lies beside its .pyi, where the module lands
-        build_dir="build/cython",
+        build_dir=f"{BUILD}/cython",
         annotate=DEBUG,
         compiler_directives={
             "language_level": 3,
@@ -105,4 +136,5 @@ setup(
     package_dir={"": "src"},
     ext_modules=extensions(),
     cmdclass={"build_py": BuildPy, "build_ext": BuildExt},
+    options={"build": {"build_base": BUILD, "parallel": os.cpu_count() or 1}},
 )
