@@ -1,7 +1,8 @@
 """DecodeSwipes against one-swipe unary calls, on the same server in the same run.
 
 Run: .venv/bin/python -m benchmarks.decode_swipes
-The server is `swipegate serve` in a process of its own; its CPU time is what the kernel counts for that process.
+It writes its section of docs/speed.md. The server is `swipegate serve` in a process of its own; its CPU time is what
+the kernel counts for that process.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from pathlib import Path
 from grpc import aio
 from tests.adversity.serving import ServeProcess
 
+from benchmarks import report
 from swipegate.v1 import track_pb2 as pb
 from swipegate.v1 import track_pb2_grpc
 
@@ -87,11 +89,18 @@ async def measure(serving: ServeProcess) -> None:
         name: [statistics.median(column) for column in zip(*rows, strict=True)]
         for name, rows in figures.items()
     }
-    print(f"{'':8}{'swipes/s':>14}{'swipes/server CPU-s':>22}")
-    for name, (rate, per_cpu) in medians.items():
-        print(f"{name:8}{rate:14,.0f}{per_cpu:22,.0f}")
     ratios = [streamed / single for streamed, single in zip(medians["stream"], medians["unary"], strict=True)]
-    print(f"{'ratio':8}{ratios[0]:14,.0f}{ratios[1]:22,.0f}")
+    lines = [
+        [f"`DecodeSwipes`, {BATCH:,} a message", *(f"{figure:,.0f}" for figure in medians["stream"])],
+        [f"`DecodeSwipe`, {IN_FLIGHT} in flight", *(f"{figure:,.0f}" for figure in medians["unary"])],
+        ["ratio", *(f"{ratio:,.0f}" for ratio in ratios)],
+    ]
+    text = report.table(("", "swipes/s", "swipes a CPU-second of the server"), lines)
+    print(text)
+    where = report.circumstances(
+        "python -m benchmarks.decode_swipes", *report.versions("swipegate", "grpcio", "protobuf")
+    )
+    report.write_section("speed.md", "server", f"{text}\n\n{where}")
 
 
 def main() -> None:
