@@ -3,16 +3,14 @@
 from swipegate.devices.errors import DeviceError, LinkLost, ReadExpired, Reason
 
 
-def test_error_carries_reason_code_and_whether_to_retry() -> None:
+def test_error_carries_reason_and_code() -> None:
     error = DeviceError(Reason.JAM, "at the gate", device_code="10")
     assert str(error) == "JAM: at the gate"
-    assert (error.reason, error.device_code, error.retriable) == ("JAM", "10", True)
-    assert not DeviceError(Reason.MOTOR).retriable
-    assert DeviceError(Reason.MOTOR, retriable=True).retriable
+    assert (error.reason, error.device_code) == ("JAM", "10")
 
 
 def test_the_same_failure_is_told_to_each_waiter_afresh() -> None:
-    for error in (LinkLost("gone"), DeviceError(Reason.DESYNC, "x", device_code="34", retriable=False)):
+    for error in (LinkLost("gone"), DeviceError(Reason.DESYNC, "x", device_code="34")):
         again = error.again()
         assert again is not error
         assert type(again) is type(error)

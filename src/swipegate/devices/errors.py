@@ -55,29 +55,22 @@ class Reason(enum.StrEnum):
     NOT_READ = "NOT_READ"
 
 
-# Trying again as things are cannot help: somebody must mend the machine or the configuration first.
-NOT_RETRIABLE = frozenset({Reason.SENSOR, Reason.MOTOR, Reason.NO_DISPENSER})
-
-
 class DeviceError(Exception):
     """A device failed a request.
 
     Example scenarios: the port cannot be opened, the reader does not answer, its answer makes no sense.
     """
 
-    def __init__(
-        self, reason: Reason, detail: str = "", *, device_code: str = "", retriable: bool | None = None
-    ) -> None:
-        """`device_code` is the device's own code verbatim; `retriable` defaults by the reason."""
+    def __init__(self, reason: Reason, detail: str = "", *, device_code: str = "") -> None:
+        """`device_code` is the device's own code verbatim."""
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail
         self.device_code = device_code
-        self.retriable = reason not in NOT_RETRIABLE if retriable is None else retriable
 
     def again(self) -> "DeviceError":
         """A fresh exception that says the same, for another waiter of the same failure."""
-        return DeviceError(self.reason, self.detail, device_code=self.device_code, retriable=self.retriable)
+        return DeviceError(self.reason, self.detail, device_code=self.device_code)
 
 
 class LinkLost(DeviceError):

@@ -315,12 +315,7 @@ class Link(Generic[E]):
             self._drain(port)
             data = job.build(time.monotonic())
             if data:
-                port.write(data)
-        except serial.SerialTimeoutException:
-            failure = DeviceError(Reason.DESYNC, "a write timed out and may be half done")
-            port.reset_output_buffer()
-            self._protocol.wipe()
-            self._tell(self._on_sent, job, failure)
+                self._write(port, data)
         except DeviceError as error:
             self._tell(self._on_sent, job, error)
         except PORT_GONE as error:
@@ -329,6 +324,14 @@ class Link(Generic[E]):
         else:
             self._tell(self._on_sent, job, None)
 
+    def _write(self, port: _Port, data: bytes) -> None:
+        try:
+            port.write(data)
+        except serial.SerialTimeoutException:
+            port.reset_output_buffer()
+            self._protocol.wipe()
+            raise DeviceError(Reason.DESYNC, "a write timed out and may be half done") from None
+
     def _drain(self, port: _Port) -> None:
         drained = 0
         while port.in_waiting:
@@ -336,18 +339,20 @@ class Link(Generic[E]):
             drained += len(chunk)
             if drained > DRAIN_BYTES_MAX:
                 raise DeviceError(Reason.DESYNC, f"over {DRAIN_BYTES_MAX} bytes came unasked")
-            self._feed(chunk)
+            self._feed(port, chunk)
 
     def _take_slice(self, port: _Port) -> None:
         chunk = port.read(1)
         while chunk and len(chunk) < READ_CHUNK and (waiting := port.in_waiting):
             chunk += port.read(min(waiting, READ_CHUNK - len(chunk)))
-        self._feed(chunk)
+        self._feed(port, chunk)
 
-    def _feed(self, chunk: bytes) -> None:
+    def _feed(self, port: _Port, chunk: bytes) -> None:
         now = time.monotonic()
         events = self._protocol.receive(chunk, now) if chunk else []
         events += self._protocol.tick(now)
+        if answer := self._protocol.to_send():  # before anybody acts on the events
+            self._write(port, answer)
         if events:
             self._tell(self._deliver, events)
 

@@ -9,6 +9,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from swipegate.devices.drivers.settings import line_from
 from swipegate.devices.errors import SettingsError
 from swipegate.devices.link import LineSettings
 from swipegate.devices.reader import CardReader
@@ -50,9 +51,13 @@ def create_reader(
 ) -> CardReader:
     """A reader by the name of its driver, on the port at a pyserial URL; nothing is opened yet.
 
+    Settings of the line, such as `baud_rate`, change the driver's own.
+
     :raises SettingsError: the driver or a setting is wrong; it is named.
     """
-    return find_driver(driver).create(url, settings or {}, line)
+    kind = find_driver(driver)
+    line, settings = line_from(line or kind.line, settings or {})
+    return kind.create(url, settings, line)
 
 
 def _plugged_in() -> dict[str, EntryPoint]:

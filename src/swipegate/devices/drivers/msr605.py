@@ -2,20 +2,15 @@
 
 import asyncio
 import contextlib
-import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from swipegate.devices.errors import (
-    DeviceError,
-    ReadCancelled,
-    ReadExpired,
-    Reason,
-    SettingsError,
-)
-from swipegate.devices.link import LineSettings, Link
+from swipegate.devices.drivers.serial_reader import ReadUnderWay, SerialReader, StateReport
+from swipegate.devices.drivers.settings import Integers, Tracks, settings_from
+from swipegate.devices.errors import DeviceError, ReadCancelled, ReadExpired, Reason, SettingsError
+from swipegate.devices.link import LineSettings
 from swipegate.devices.protocols.msr605 import commands
 from swipegate.devices.protocols.msr605.blocks import STATUSES, Block, Field, Mark, Status
 from swipegate.devices.protocols.msr605.commands import Command
@@ -29,24 +24,17 @@ from swipegate.devices.protocols.msr605.host import (
     Reply,
     TimedOut,
 )
-from swipegate.devices.reader import (
-    MESSAGE_CHARACTERS_MAX,
-    Capabilities,
-    CardReader,
-    ProbeReport,
-    ReadResult,
-    ReadState,
-    TrackRead,
-)
+from swipegate.devices.reader import Capabilities, ProbeReport, ReadResult, ReadState, TrackRead
 
-OPEN_TIMEOUT = 6.0  # seconds; a socket:// port gives up by itself after 5
 RESET_SETTLE = 0.075  # seconds; a reset is answered by nothing and takes 50 to 100 ms
 COMMUNICATION_TEST_TIMEOUT = 1.0  # seconds
-COMMUNICATION_TEST_ATTEMPTS = (
-    2  # a byte lost on the line must not fail a request; both commands may be repeated
+# A byte lost on the line must not fail a request; both commands may be repeated.
+COMMUNICATION_TEST_ATTEMPTS = 2
+# The longest that disarming can take: the attempts at the communication test, three resets. Seconds.
+DISARM_TIME_MAX = (
+    COMMUNICATION_TEST_ATTEMPTS * (RESET_SETTLE + COMMUNICATION_TEST_TIMEOUT) + RESET_SETTLE + 1.0
 )
 SETTING_TIMEOUT = 1.0  # seconds
-SETTING_DIGITS = 3  # of a number in a text; none is over 8
 # Text comes with its sentinels; on track 3 units differ in the first.
 START_SENTINELS = {1: b"%", 2: b";@", 3: b";+#!&@%"}
 END_SENTINEL = ord("?")
@@ -68,56 +56,28 @@ class Msr605Settings:
 
     mode: str = "iso"
     """iso: the unit decodes; raw: it gives the bits of the stripe."""
-    tracks: tuple[int, ...] = (1, 2, 3)
+    tracks: Tracks = (1, 2, 3)
     """Tracks to hand on; what the unit gives of others is wiped at once."""
-    bits_per_character: tuple[int, int, int] | None = None
+    bits_per_character: Integers | None = None
     """Set before each read; raw wants 8, 8, 8 and sets it by itself, iso leaves the unit as it is."""
 
     def __post_init__(self) -> None:
         if self.mode not in ("iso", "raw"):
             raise SettingsError("mode", f"{self.mode!r} is neither iso nor raw")
-        if not self.tracks or not set(self.tracks) <= {1, 2, 3} or len(set(self.tracks)) != len(self.tracks):
-            raise SettingsError("tracks", f"{self.tracks!r} is not a choice of 1, 2 and 3")
         bits = self.bits_per_character
         if bits is not None and (len(bits) != 3 or not all(n in (5, 6, 7, 8) for n in bits)):
             raise SettingsError("bits_per_character", f"{bits!r} is not three numbers from 5 to 8")
 
-    @classmethod
-    def from_mapping(cls, settings: Mapping[str, Any]) -> Self:
-        """Settings as a file or a message gives them.
-
-        :raises SettingsError: one is unknown or wrong; it is named.
-        """
-        known = {setting.name for setting in fields(cls)}
-        for name in settings:
-            if name not in known:
-                raise SettingsError(name, f"is none of {', '.join(sorted(known))}")
-        values = dict(settings)
-        for name in ("tracks", "bits_per_character"):
-            if values.get(name) is not None:
-                values[name] = _integers(name, values[name])
-        return cls(**values)
-
     @property
     def bits_to_set(self) -> tuple[int, int, int] | None:
         """Bits per character to set before a read; at 8 a unit packs the bits of the stripe."""
-        return (
-            (8, 8, 8) if self.bits_per_character is None and self.mode == "raw" else self.bits_per_character
-        )
+        if self.bits_per_character is not None:
+            first, second, third = self.bits_per_character
+            return first, second, third
+        return (8, 8, 8) if self.mode == "raw" else None
 
 
-def _integers(name: str, value: object) -> tuple[int, ...]:
-    """Whole numbers, from a list or, as a message's string map has them, from a text such as `1,2`."""
-    if isinstance(value, str):
-        parts = [part.strip() for part in value.split(",")]
-        if all(part.isascii() and part.isdigit() and len(part) <= SETTING_DIGITS for part in parts):
-            return tuple(map(int, parts))
-    if not isinstance(value, (list, tuple)) or not all(type(item) is int for item in value):
-        raise SettingsError(name, "is no list of whole numbers")
-    return tuple(value)
-
-
-class Msr605Reader(CardReader):
+class Msr605Reader(SerialReader[Msr605Host, HostEvent]):
     """One MSR605 on one port.
 
     A unit has no motor, no stock and no memory of a swipe: what passed while nobody listened is gone.
@@ -126,104 +86,33 @@ class Msr605Reader(CardReader):
     capabilities: ClassVar = Capabilities(tracks=frozenset({1, 2, 3}))
     line: ClassVar = LineSettings(baud_rate=9600)
 
+    disarm_time_max: ClassVar = DISARM_TIME_MAX
+
     def __init__(
         self, url: str, settings: Msr605Settings | None = None, line: LineSettings | None = None
     ) -> None:
-        self._url = url
+        super().__init__(url, line)
         self._settings = settings or Msr605Settings()
-        self._line_settings = line or self.line
-        self._protocol, self._link = self._new_link()  # a wrong URL is told now, not at the first read
-        self._link_used = False
-        self._exchange = 0
-        self._busy = asyncio.Lock()
-        self._read: _ReadUnderWay | None = None
-        self._closed = False
+        self._armed = False
 
     @classmethod
     def create(cls, url: str, settings: Mapping[str, Any], line: LineSettings | None = None) -> Self:
-        return cls(url, Msr605Settings.from_mapping(settings), line)
+        return cls(url, settings_from(Msr605Settings, settings), line)
 
-    async def open(self) -> None:
-        self._closed = False
-        await self._ensure_open()
+    def _new_protocol(self) -> Msr605Host:
+        return Msr605Host()
 
-    async def read(
-        self, message: str, *, deadline: float, on_state: Callable[[ReadState], None]
-    ) -> ReadResult:
-        if len(message) > MESSAGE_CHARACTERS_MAX:
-            raise SettingsError("message", f"is over {MESSAGE_CHARACTERS_MAX} characters")
-        if not math.isfinite(deadline):
-            raise SettingsError("deadline", "is no time")
-        self._refuse_if_busy()
-        async with self._busy:
-            self._read = _ReadUnderWay()
-            try:
-                return await self._read_card(self._read, deadline, on_state)
-            except ReadCancelled:
-                self._read.cancelled = True
-                raise
-            except DeviceError as error:
-                self._read.failure = error
-                raise
-            finally:
-                self._read.ended.set()
-                self._read = None
-
-    async def cancel(self) -> bool:
-        read = self._read
-        if read is None:
-            await self.probe()
-            return True
-        read.cancel.set()
-        await read.ended.wait()
-        if read.failure is not None and read.disarming:
-            raise read.failure.again()
-        return read.cancelled
-
-    async def probe(self) -> ProbeReport:
-        self._refuse_if_busy()
-        async with self._busy:
-            await self._ensure_open()
-            await self._come_to_rest()
-            details = {
-                "model": await self._ask(commands.GET_MODEL),
-                "firmware": await self._ask(commands.GET_FIRMWARE),
-            }
-            return ProbeReport(card_inside=False, details={k: v for k, v in details.items() if v})
-
-    async def close(self) -> None:
-        self._closed = True
-        if (read := self._read) is not None:
-            read.cancel.set()
-            with contextlib.suppress(TimeoutError):  # then the link goes now, and the read with it
-                async with asyncio.timeout(DISARM_TIME_MAX):
-                    await read.ended.wait()
-        await self._link.close()
-
-    async def _ensure_open(self) -> None:
-        if self._closed:
-            raise DeviceError(Reason.PORT_OPEN, "the reader is closed")
-        if self._link.alive:
-            return
-        if self._link_used:
-            await self._link.close()
-            self._protocol, self._link = self._new_link()
-        self._link_used = True
-        await self._link.open(OPEN_TIMEOUT)
-
-    def _new_link(self) -> tuple[Msr605Host, Link[HostEvent]]:
-        protocol = Msr605Host()
-        return protocol, Link(self._url, self._line_settings, protocol)
-
-    def _refuse_if_busy(self) -> None:
-        if self._busy.locked():
-            raise DeviceError(Reason.DEVICE_BUSY, "another call is under way on this reader")
+    async def _probe(self) -> ProbeReport:
+        await self._come_to_rest()
+        details = {
+            "model": await self._ask(commands.GET_MODEL),
+            "firmware": await self._ask(commands.GET_FIRMWARE),
+        }
+        return ProbeReport(card_inside=False, details={k: v for k, v in details.items() if v})
 
     # The steps of a read.
 
-    async def _read_card(
-        self, read: "_ReadUnderWay", deadline: float, on_state: Callable[[ReadState], None]
-    ) -> ReadResult:
+    async def _read_card(self, read: ReadUnderWay, deadline: float, on_state: StateReport) -> ReadResult:
         try:
             await self._ensure_open()
             await self._come_to_rest()
@@ -236,19 +125,17 @@ class Msr605Reader(CardReader):
             # card's data.
             on_state(ReadState.DISPATCHED)
             command = commands.READ_RAW if self._settings.mode == "raw" else commands.READ_ISO
-            read.armed = True
+            self._armed = True
             await self._send(command, max(deadline - time.monotonic(), 0.0))
             on_state(ReadState.WAITING_FOR_CARD)
             result = await self._take_card(read, deadline, on_state)
-            read.armed = False
+            self._armed = False
             return result
         finally:
-            if read.armed:  # whatever went wrong, no swipe may be taken for a later request
+            if self._armed:  # whatever went wrong, no swipe may be taken for a later request
                 self._post_reset()
 
-    async def _take_card(
-        self, read: "_ReadUnderWay", deadline: float, on_state: Callable[[ReadState], None]
-    ) -> ReadResult:
+    async def _take_card(self, read: ReadUnderWay, deadline: float, on_state: StateReport) -> ReadResult:
         event = await self._next_event_or_cancel(read, deadline)
         if event is None:
             await self._disarm(read)
@@ -263,7 +150,7 @@ class Msr605Reader(CardReader):
             return self._judge(event.block)
         raise _failure(event, Reason.RESPONSE_TIMEOUT)
 
-    async def _next_event_or_cancel(self, read: "_ReadUnderWay", deadline: float) -> HostEvent | None:
+    async def _next_event_or_cancel(self, read: ReadUnderWay, deadline: float) -> HostEvent | None:
         """The next event of the read, or None once it is cancelled; what the device said first wins."""
         taking = asyncio.ensure_future(self._next_event(max(deadline - time.monotonic(), 0.0)))
         cancelling = asyncio.ensure_future(read.cancel.wait())
@@ -277,10 +164,10 @@ class Msr605Reader(CardReader):
                 taking.exception()  # seen, even when this task was cancelled
         return None if taking.cancelled() else taking.result()
 
-    async def _disarm(self, read: "_ReadUnderWay") -> None:
+    async def _disarm(self, read: ReadUnderWay) -> None:
         read.disarming = True
         await self._come_to_rest()
-        read.armed = False
+        self._armed = False
 
     def _judge(self, block: Block) -> ReadResult:
         try:
@@ -322,41 +209,13 @@ class Msr605Reader(CardReader):
         return event.body.decode("ascii", "backslashreplace") if isinstance(event, Reply) else ""
 
     async def _send(self, command: Command, within: float) -> None:
-        self._exchange += 1
-        exchange, protocol = self._exchange, self._protocol
+        exchange, protocol = self._next_exchange(), self._protocol
         await self._link.send(lambda now: protocol.request(command, exchange, now, within))
 
     def _post_reset(self) -> None:
-        self._exchange += 1
-        exchange, protocol = self._exchange, self._protocol
+        exchange, protocol = self._next_exchange(), self._protocol
         with contextlib.suppress(DeviceError):  # the next read begins with a reset
             self._link.post(lambda now: protocol.request(commands.RESET, exchange, now, 0.0))
-
-    async def _next_event(self, within: float) -> HostEvent:
-        """The next event of the present exchange; what belongs to an older one is wiped."""
-        while True:
-            event = await self._link.next_event(within)
-            if event.exchange == self._exchange:
-                return event
-            self._protocol.discard(event)
-
-
-# The longest that disarming can take: two attempts at the communication test, three resets.
-DISARM_TIME_MAX = (
-    COMMUNICATION_TEST_ATTEMPTS * (RESET_SETTLE + COMMUNICATION_TEST_TIMEOUT) + RESET_SETTLE + 1.0
-)
-
-
-class _ReadUnderWay:
-    """What a read and who cancels it tell each other."""
-
-    def __init__(self) -> None:
-        self.cancel = asyncio.Event()
-        self.ended = asyncio.Event()
-        self.armed = False
-        self.disarming = False
-        self.cancelled = False
-        self.failure: DeviceError | None = None
 
 
 def _failure(event: HostEvent, silence: Reason) -> DeviceError:

@@ -20,6 +20,10 @@ class Protocol(ABC, Generic[E]):
     def tick(self, now: float) -> list[E]:
         """Let the clock alone make events: time-outs."""
 
+    def to_send(self) -> bytes:
+        """What the protocol itself has to say since it was last asked: acknowledgements, repeats."""
+        return b""
+
     @abstractmethod
     def wipe(self) -> None:
         """Forget the exchange under way and zero every buffer."""
