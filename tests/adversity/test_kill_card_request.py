@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from grpc import aio
 
+from swipegate.devices.simulators.cards import Bad, SimulatedCard
 from swipegate.devices.simulators.faults import Dribble
-from swipegate.devices.simulators.msr605 import Bad, Msr605Simulator, SimulatedCard
+from swipegate.devices.simulators.msr605 import Msr605Simulator
 from swipegate.v1 import card_request_pb2 as pb
 from swipegate.v1 import error_pb2
 from tests.adversity.serving import ServeProcess

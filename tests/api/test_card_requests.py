@@ -16,7 +16,8 @@ from grpc import aio
 
 from swipegate.api.card_requests import message_of
 from swipegate.api.server import Server, ServerError
-from swipegate.devices.simulators.msr605 import Bad, Msr605Simulator, SimulatedCard
+from swipegate.devices.simulators.cards import Bad, SimulatedCard
+from swipegate.devices.simulators.msr605 import Msr605Simulator
 from swipegate.domain.card_request import MAX_QUEUED_PER_DEVICE, CardRequest, Failure, State
 from swipegate.service import card_requests as service
 from swipegate.settings import Settings

@@ -14,7 +14,8 @@ from swipegate.api.server import Server, tokens_of
 from swipegate.cli import client, render
 from swipegate.cli.output import Exit, console, fail
 from swipegate.core.recordings import read_recording
-from swipegate.devices.simulators.msr605 import Msr605Simulator, SimulatedCard
+from swipegate.devices.simulators.cards import SimulatedCard
+from swipegate.devices.simulators.msr605 import Msr605Simulator
 from swipegate.domain.authority import READ_TRACK_DATA
 from swipegate.settings import load
 from swipegate.v1 import (

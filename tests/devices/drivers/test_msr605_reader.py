@@ -17,8 +17,9 @@ from swipegate.devices.protocols.msr605.blocks import Mark, Status, build_iso_bl
 from swipegate.devices.protocols.msr605.commands import Code
 from swipegate.devices.reader import MESSAGE_CHARACTERS_MAX, ReadResult, ReadState
 from swipegate.devices.simulators import faults
+from swipegate.devices.simulators.cards import Bad, SimulatedCard
 from swipegate.devices.simulators.faults import Fault
-from swipegate.devices.simulators.msr605 import Bad, Msr605Simulator, SimulatedCard
+from swipegate.devices.simulators.msr605 import Msr605Simulator
 
 # Published test numbers.
 TRACK1 = "%B4111111111111111^TEST/CARD^30012010000000000000?"

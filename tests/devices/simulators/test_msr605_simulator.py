@@ -9,7 +9,8 @@ import serial
 
 from swipegate.devices.protocols.msr605 import commands
 from swipegate.devices.protocols.msr605.commands import Command
-from swipegate.devices.simulators.msr605 import Bad, Msr605Simulator, SimulatedCard
+from swipegate.devices.simulators.cards import Bad, SimulatedCard
+from swipegate.devices.simulators.msr605 import Msr605Simulator
 
 CARD = SimulatedCard("%ABC123?", ";12345?", None)
 

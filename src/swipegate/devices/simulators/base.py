@@ -17,7 +17,7 @@ from typing import Literal, Self
 from swipegate.devices.simulators.faults import HANG_UP, Fault, Piece
 
 # How long the thread sleeps when nothing happens, and how long it may take to end, seconds.
-IDLE_SLICE = 0.5
+IDLE_SLICE = 0.05
 STOP_TIMEOUT = 5.0
 READ_CHUNK = 4096
 # Pieces that may wait to be sent; what comes over it is lost.
@@ -100,11 +100,11 @@ class Simulator(ABC):
     def _on_clock(self, now: float) -> None:
         """Let time pass."""
 
-    def _reply(self, kind: str, data: bytes, delay: float = 0.0) -> None:
-        """Send a reply of a kind, through the fault injected for it, if any."""
-        pieces: list[Piece] = [(delay, data)]
+    def _reply(self, *kinds: str, data: bytes) -> None:
+        """Send a reply, through the first fault injected for one of its kinds, if any."""
+        pieces: list[Piece] = [(0.0, data)]
         with self._lock:
-            waiting = self._faults.get(kind)
+            waiting = next((faults for kind in kinds if (faults := self._faults.get(kind))), None)
             if waiting:
                 pieces = waiting.pop(0).apply(pieces)
         due = time.monotonic()

@@ -2,8 +2,6 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +15,7 @@ from swipegate.devices.protocols.msr605.unit import (
     reply,
 )
 from swipegate.devices.simulators.base import Simulator
+from swipegate.devices.simulators.cards import SimulatedCard
 
 # As a unit comes from the factory (manual, section 3).
 LEADING_ZEROS = (0x3D, 0x16)
@@ -25,34 +24,6 @@ MODEL = b"3S"
 FIRMWARE = b"REVA1.00"
 # Zeros after the LRC, on the stripe.
 TRAILING_ZEROS = 16
-
-
-class Bad(Enum):
-    """A track without text."""
-
-    UNREADABLE = "damaged: the unit says that it cannot read it"
-
-
-# Characters with their sentinels; bytes: raw bits, first in the top bit; None: no encoding.
-Track = str | bytes | Bad | None
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatedCard:
-    """A card to swipe."""
-
-    track1: Track = None
-    track2: Track = None
-    track3: Track = None
-    empty_fields: bool = False
-    """Send no mark for a track without data, as the manual has it."""
-    status: int = Status.OK
-    """The status at the end of the block."""
-
-    @property
-    def tracks(self) -> tuple[Track, Track, Track]:
-        """The three tracks."""
-        return self.track1, self.track2, self.track3
 
 
 class Msr605Simulator(Simulator):
@@ -112,7 +83,7 @@ class Msr605Simulator(Simulator):
     def _take(self, events: list[UnitEvent]) -> None:
         for event in events:
             if isinstance(event, CommandRefused):
-                self._reply("status", reply(event.status))
+                self._reply("status", data=reply(event.status))
             else:
                 self._obey(event)
 
@@ -130,7 +101,7 @@ class Msr605Simulator(Simulator):
         elif code in SILENT:
             self.leds = code
         elif code is Code.COMMUNICATION_TEST:
-            self._reply("test", reply(0x79))
+            self._reply("test", data=reply(0x79))
         else:
             self._answer(event.command)
 
@@ -139,26 +110,26 @@ class Msr605Simulator(Simulator):
         body = command.body
         match command.code:
             case Code.GET_LEADING_ZEROS:
-                self._reply("info", reply(*self._leading_zeros))
+                self._reply("info", data=reply(*self._leading_zeros))
             case Code.GET_COERCIVITY:
-                self._reply("info", reply(ord("h") if self._hico else ord("l")))
+                self._reply("info", data=reply(ord("h") if self._hico else ord("l")))
             case Code.GET_MODEL:
-                self._reply("info", reply(*MODEL))
+                self._reply("info", data=reply(*MODEL))
             case Code.GET_FIRMWARE:
-                self._reply("info", reply(*FIRMWARE))
+                self._reply("info", data=reply(*FIRMWARE))
             case Code.SET_LEADING_ZEROS:
                 self._leading_zeros = tuple(body)
-                self._reply("status", reply(Status.OK))
+                self._reply("status", data=reply(Status.OK))
             case Code.SET_BPC if not all(5 <= bits <= 8 for bits in body):
-                self._reply("status", reply(Status.SET_FAILED))
+                self._reply("status", data=reply(Status.SET_FAILED))
             case Code.SET_BPC:
                 self._bits = tuple(body)
-                self._reply("status", reply(Status.OK, *body))
+                self._reply("status", data=reply(Status.OK, *body))
             case Code.SET_HICO | Code.SET_LOCO:
                 self._hico = command.code is Code.SET_HICO
-                self._reply("status", reply(Status.OK))
+                self._reply("status", data=reply(Status.OK))
             case _:
-                self._reply("status", reply(Status.OK))
+                self._reply("status", data=reply(Status.OK))
 
     def _arm(self, command: Command | None) -> None:
         with self._arming:
@@ -183,11 +154,11 @@ class Msr605Simulator(Simulator):
         self._arm(None)
         if armed_for.code in READS:
             raw = armed_for.code is Code.READ_RAW
-            self._reply("block", self._raw_block(card) if raw else self._iso_block(card))
+            self._reply("block", data=self._raw_block(card) if raw else self._iso_block(card))
             return
         if self._block_to_write is not None:
             self.written.append(self._block_to_write)
-        self._reply("status", reply(Status.OK))
+        self._reply("status", data=reply(Status.OK))
 
     def _iso_block(self, card: SimulatedCard) -> bytes:
         no_data: Mark | bytes = b"" if card.empty_fields else Mark.NO_DATA
