@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from swipegate.devices import link as link_module
+from swipegate.devices import port as port_module
 from swipegate.devices.errors import DeviceError, LinkLost, Reason, SettingsError
-from swipegate.devices.link import DRAIN_BYTES_MAX, EVENTS_MAX, JOBS_MAX, LineSettings, Link
+from swipegate.devices.line import LineSettings
+from swipegate.devices.link import DRAIN_BYTES_MAX, EVENTS_MAX, JOBS_MAX, Link
 from swipegate.devices.protocols.base import Protocol
 
 
@@ -175,8 +177,8 @@ async def test_url_that_leads_nowhere_is_port_open(url: str) -> None:
 
 
 async def test_opening_has_a_deadline(monkeypatch: pytest.MonkeyPatch, pty: Pty) -> None:
-    slow = link_module._open_port
-    monkeypatch.setattr(link_module, "_open_port", lambda *args: (time.sleep(0.3), slow(*args))[1])
+    slow = link_module.Port
+    monkeypatch.setattr(link_module, "Port", lambda *args: (time.sleep(0.3), slow(*args))[1])
     link = Link(pty.path, LineSettings(), Chunks())
     with pytest.raises(DeviceError, match="did not open within"):
         await link.open(0.05)
@@ -212,23 +214,18 @@ async def test_every_way_of_losing_a_port_is_one_error(
 ) -> None:
     import termios
 
-    class Broken:
-        in_waiting = 0
+    class Broken(link_module.Port):
         error: Exception
 
-        def read(self, size: int = 1) -> bytes:
-            time.sleep(0.01)
+        def read(self) -> bytes:
             if what == "read":
                 raise self.error
-            return b""
+            return super().read()
 
         def write(self, data: bytes) -> None:
             raise self.error
 
-        def close(self) -> None:
-            raise self.error
-
-    monkeypatch.setattr(link_module, "_open_port", lambda *_: Broken())
+    monkeypatch.setattr(link_module, "Port", Broken)
     errors = [OSError(5, "EIO"), termios.error(5, "EIO"), TypeError("NoneType"), AttributeError("recv")]
     for error in errors:
         Broken.error = error
@@ -242,7 +239,7 @@ async def test_every_way_of_losing_a_port_is_one_error(
 async def test_write_that_times_out_is_desync_and_the_link_lives(
     monkeypatch: pytest.MonkeyPatch, pty: Pty
 ) -> None:
-    monkeypatch.setattr(link_module, "WRITE_TIMEOUT", 0.1)
+    monkeypatch.setattr(port_module, "WRITE_TIMEOUT", 0.1)
     link = Link(pty.path, LineSettings(), Chunks())
     await link.open(2.0)
     with pytest.raises(DeviceError) as failed:
@@ -309,8 +306,8 @@ async def test_close_works_in_any_state(pty: Pty) -> None:
 
 
 async def test_cancelled_open_leaves_nothing(monkeypatch: pytest.MonkeyPatch, pty: Pty) -> None:
-    slow = link_module._open_port
-    monkeypatch.setattr(link_module, "_open_port", lambda *args: (time.sleep(0.2), slow(*args))[1])
+    slow = link_module.Port
+    monkeypatch.setattr(link_module, "Port", lambda *args: (time.sleep(0.2), slow(*args))[1])
     link = Link(pty.path, LineSettings(), Chunks())
     opening = asyncio.create_task(link.open(5.0))
     await asyncio.sleep(0.05)
@@ -366,3 +363,44 @@ def test_wrong_line_setting_is_named(settings: dict[str, int], field: str) -> No
     with pytest.raises(SettingsError) as refused:
         LineSettings(**settings)  # type: ignore[arg-type]
     assert refused.value.field == field
+
+
+class Polite(Chunks):
+    """Answers every chunk by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = b""
+
+    def receive(self, data: bytes, now: float) -> list[bytes]:
+        self.answers += b"\x06"
+        return super().receive(data, now)
+
+    def to_send(self) -> bytes:
+        answers, self.answers = self.answers, b""
+        return answers
+
+
+async def test_what_a_protocol_says_by_itself_is_on_the_line_before_its_event_is_taken(pty: Pty) -> None:
+    link = Link(pty.path, LineSettings(), Polite())
+    await link.open(2.0)
+    os.write(pty.master, b"frame")
+    assert await link.next_event(1.0) == b"frame"
+    assert os.read(pty.master, 10) == b"\x06"
+    await link.close()
+
+
+@pytest.mark.parametrize("wire", ["pty", "tcp"])
+async def test_a_job_does_not_wait_for_the_slice_to_end(
+    monkeypatch: pytest.MonkeyPatch, pty: Pty, wire: str
+) -> None:
+    monkeypatch.setattr(link_module, "READ_SLICE", 5.0)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = pty.path if wire == "pty" else f"socket://127.0.0.1:{listener.getsockname()[1]}"
+        link = Link(url, LineSettings(), Chunks())
+        await link.open(2.0)
+        await asyncio.sleep(0.1)  # the thread waits by now
+        start = time.monotonic()
+        await link.send(lambda now: b"x")
+        assert time.monotonic() - start < 1.0
+        await link.close()

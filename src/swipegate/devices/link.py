@@ -9,33 +9,20 @@ import asyncio
 import contextlib
 import logging
 import queue
-import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
-
-import serial
+from typing import Generic, TypeVar
 
 from swipegate.devices.errors import DeviceError, LinkLost, Reason, SettingsError
-from swipegate.devices.protocols.base import Protocol as WireProtocol
+from swipegate.devices.line import LineSettings
+from swipegate.devices.port import PORT_GONE, WRITE_TIMEOUT, Port, WriteTimedOut, explain
+from swipegate.devices.protocols.base import Protocol
 
-try:
-    from termios import error as TermiosError
-except ImportError:  # Windows has no termios, and its ports raise OSError alone
-
-    class TermiosError(Exception):  # type: ignore[no-redef]
-        """Never raised."""
-
-
-# How long one read may block the owner thread, seconds: where the thread can be woken, and where it cannot.
+# How often the protocol is told the time though nothing comes, seconds.
 READ_SLICE = 0.1
-READ_SLICE_UNWAKEABLE = 0.02
-# How long a write may take before the link counts as desynchronised, seconds.
-WRITE_TIMEOUT = 1.0
-# Bytes taken in one go, and bytes that may wait in front of a request before the line counts as babbling.
-READ_CHUNK = 4096
+# Bytes that may wait in front of a request before the line counts as babbling.
 DRAIN_BYTES_MAX = 65536
 # Jobs and events that may wait.
 JOBS_MAX = 16
@@ -45,50 +32,8 @@ THREAD_SLACK = 2.0
 # Schemes that write every byte, card data included, to a log or file in the clear.
 TRACING_SCHEME = "spy://"
 
-# What pyserial raises when a port goes away; TypeError, AttributeError and ValueError come from close races.
-PORT_GONE = (OSError, TermiosError, TypeError, AttributeError, ValueError)
-
 E = TypeVar("E")
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class LineSettings:
-    """How a serial line is set."""
-
-    baud_rate: int = 9600
-    """Bits a second."""
-    data_bits: int = 8
-    """5 to 8."""
-    parity: str = "N"
-    """N none, E even, O odd."""
-    stop_bits: int = 1
-    """1 or 2."""
-    hardware_flow: bool = False
-    """RTS and CTS."""
-    trace_card_data: bool = False
-    """Allow spy:// ports, which write card data in the clear."""
-
-    def __post_init__(self) -> None:
-        if not 50 <= self.baud_rate <= 4_000_000:
-            raise SettingsError("baud_rate", f"{self.baud_rate} is not 50 to 4000000")
-        if self.data_bits not in (5, 6, 7, 8):
-            raise SettingsError("data_bits", f"{self.data_bits} is not 5 to 8")
-        if self.parity not in ("N", "E", "O"):
-            raise SettingsError("parity", "is not N, E or O")
-        if self.stop_bits not in (1, 2):
-            raise SettingsError("stop_bits", f"{self.stop_bits} is not 1 or 2")
-
-
-class _Port(Protocol):
-    """What is used of a pyserial port."""
-
-    @property
-    def in_waiting(self) -> int: ...
-    def read(self, size: int = ..., /) -> bytes: ...
-    def write(self, data: bytes, /) -> int | None: ...
-    def reset_output_buffer(self) -> None: ...
-    def close(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -106,7 +51,7 @@ class Link(Generic[E]):
     stays so; make a new one.
     """
 
-    def __init__(self, url: str, line: LineSettings, protocol: WireProtocol[E]) -> None:
+    def __init__(self, url: str, line: LineSettings, protocol: Protocol[E]) -> None:
         if url.lower().startswith(TRACING_SCHEME) and not line.trace_card_data:
             raise SettingsError("url", "spy:// writes card data in the clear; it needs trace_card_data")
         self.url = url
@@ -117,7 +62,7 @@ class Link(Generic[E]):
         self._failure: DeviceError | None = None
         self._closing = threading.Event()
         self._wake_lock = threading.Lock()
-        self._wake: Callable[[], None] | None = None
+        self._port: Port | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop
         self._opened: asyncio.Future[None]
@@ -228,9 +173,8 @@ class Link(Generic[E]):
 
     def _wake_thread(self) -> None:
         with self._wake_lock:
-            if self._wake is not None:
-                with contextlib.suppress(*PORT_GONE):
-                    self._wake()
+            if self._port is not None:
+                self._port.wake()
 
     # In the event loop, called from the owner thread.
 
@@ -280,37 +224,36 @@ class Link(Generic[E]):
     def _own(self) -> None:
         failure: DeviceError | None = None
         try:
-            port = _open_port(self.url, self._line)
+            port = Port(self.url, self._line)
         except PORT_GONE as error:
-            self._tell(self._on_opened, DeviceError(Reason.PORT_OPEN, _explain(self.url, error)))
+            self._tell(self._on_opened, DeviceError(Reason.PORT_OPEN, explain(self.url, error)))
             self._tell(self._on_finished, None)
             return
-        cancel_read = getattr(port, "cancel_read", None)
         with self._wake_lock:
-            self._wake = cancel_read
+            self._port = port
         self._tell(self._on_opened, None)
         try:
             self._serve(port)
         except DeviceError as error:
             failure = error
         except PORT_GONE as error:
-            failure = LinkLost(_explain(self.url, error))
+            failure = LinkLost(explain(self.url, error))
         finally:
             with self._wake_lock:  # from here on nobody may touch the port's descriptors
-                self._wake = None
-            _close_port(port)
+                self._port = None
+            port.close()
             self._protocol.wipe()
             self._refuse_jobs(failure or LinkLost("the port is closed"))
             self._tell(self._on_finished, failure)
 
-    def _serve(self, port: _Port) -> None:
+    def _serve(self, port: Port) -> None:
         while not (self._closing.is_set() and self._jobs.empty()) and not self._loop.is_closed():
             with contextlib.suppress(queue.Empty):
                 for _ in range(JOBS_MAX):
                     self._do(port, self._jobs.get_nowait())
             self._take_slice(port)
 
-    def _do(self, port: _Port, job: _Job) -> None:
+    def _do(self, port: Port, job: _Job) -> None:
         try:
             self._drain(port)
             data = job.build(time.monotonic())
@@ -319,35 +262,31 @@ class Link(Generic[E]):
         except DeviceError as error:
             self._tell(self._on_sent, job, error)
         except PORT_GONE as error:
-            self._tell(self._on_sent, job, LinkLost(_explain(self.url, error)))
+            self._tell(self._on_sent, job, LinkLost(explain(self.url, error)))
             raise
         else:
             self._tell(self._on_sent, job, None)
 
-    def _write(self, port: _Port, data: bytes) -> None:
+    def _write(self, port: Port, data: bytes) -> None:
         try:
             port.write(data)
-        except serial.SerialTimeoutException:
-            port.reset_output_buffer()
+        except WriteTimedOut:
             self._protocol.wipe()
             raise DeviceError(Reason.DESYNC, "a write timed out and may be half done") from None
 
-    def _drain(self, port: _Port) -> None:
+    def _drain(self, port: Port) -> None:
         drained = 0
-        while port.in_waiting:
-            chunk = port.read(min(port.in_waiting, READ_CHUNK) or 1)
+        while chunk := port.read():
             drained += len(chunk)
             if drained > DRAIN_BYTES_MAX:
                 raise DeviceError(Reason.DESYNC, f"over {DRAIN_BYTES_MAX} bytes came unasked")
             self._feed(port, chunk)
 
-    def _take_slice(self, port: _Port) -> None:
-        chunk = port.read(1)
-        while chunk and len(chunk) < READ_CHUNK and (waiting := port.in_waiting):
-            chunk += port.read(min(waiting, READ_CHUNK - len(chunk)))
-        self._feed(port, chunk)
+    def _take_slice(self, port: Port) -> None:
+        port.wait(READ_SLICE)
+        self._feed(port, port.read())
 
-    def _feed(self, port: _Port, chunk: bytes) -> None:
+    def _feed(self, port: Port, chunk: bytes) -> None:
         now = time.monotonic()
         events = self._protocol.receive(chunk, now) if chunk else []
         events += self._protocol.tick(now)
@@ -360,39 +299,3 @@ class Link(Generic[E]):
         with contextlib.suppress(queue.Empty):
             while True:
                 self._tell(self._on_sent, self._jobs.get_nowait(), failure.again())
-
-
-def _open_port(url: str, line: LineSettings) -> _Port:
-    port = serial.serial_for_url(
-        url,
-        do_not_open=True,
-        baudrate=line.baud_rate,
-        bytesize=line.data_bits,
-        parity=line.parity,
-        stopbits=line.stop_bits,
-        rtscts=line.hardware_flow,
-        write_timeout=WRITE_TIMEOUT,
-        exclusive=True,
-    )
-    # Set once, before the port is open: on a pseudo-terminal with parity a later change fails.
-    port.timeout = READ_SLICE if hasattr(port, "cancel_read") else READ_SLICE_UNWAKEABLE
-    port.open()
-    return port
-
-
-def _close_port(port: _Port) -> None:
-    # A socket:// port whose peer is gone forgets its socket without closing it, and spy:// never closes its
-    # file.
-    trace = getattr(getattr(port, "formatter", None), "output", None)
-    leftovers = [getattr(port, "_socket", None), None if trace is sys.stderr else trace]
-    for end in (port, *leftovers):
-        if end is not None:
-            with contextlib.suppress(*PORT_GONE):
-                end.close()
-
-
-def _explain(url: str, error: BaseException) -> str:
-    """The operating system's words; pyserial's texts hold no bytes of the line."""
-    if isinstance(error, (OSError, TermiosError)):
-        return f"{url}: {error}"
-    return f"{url}: closed while in use ({type(error).__name__})"

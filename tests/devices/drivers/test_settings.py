@@ -7,7 +7,7 @@ import pytest
 from swipegate.devices.drivers.msr605 import Msr605Settings
 from swipegate.devices.drivers.settings import line_from, settings_from
 from swipegate.devices.errors import SettingsError
-from swipegate.devices.link import LineSettings
+from swipegate.devices.line import LineSettings
 
 
 def test_settings_of_a_string_map_are_read() -> None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from swipegate.devices.drivers.serial_reader import ReadUnderWay, SerialReader, StateReport
 from swipegate.devices.drivers.settings import Integers, Tracks, settings_from
 from swipegate.devices.errors import DeviceError, ReadCancelled, ReadExpired, Reason, SettingsError
-from swipegate.devices.link import LineSettings
+from swipegate.devices.line import LineSettings
 from swipegate.devices.protocols.msr605 import commands
 from swipegate.devices.protocols.msr605.blocks import STATUSES, Block, Field, Mark, Status
 from swipegate.devices.protocols.msr605.commands import Command
@@ -30,10 +30,8 @@ RESET_SETTLE = 0.075  # seconds; a reset is answered by nothing and takes 50 to 
 COMMUNICATION_TEST_TIMEOUT = 1.0  # seconds
 # A byte lost on the line must not fail a request; both commands may be repeated.
 COMMUNICATION_TEST_ATTEMPTS = 2
-# The longest that disarming can take: the attempts at the communication test, three resets. Seconds.
-DISARM_TIME_MAX = (
-    COMMUNICATION_TEST_ATTEMPTS * (RESET_SETTLE + COMMUNICATION_TEST_TIMEOUT) + RESET_SETTLE + 1.0
-)
+# The attempts at the communication test, three resets, two questions; seconds.
+SETTLE_TIME = COMMUNICATION_TEST_ATTEMPTS * (RESET_SETTLE + COMMUNICATION_TEST_TIMEOUT) + RESET_SETTLE + 3.0
 SETTING_TIMEOUT = 1.0  # seconds
 # Text comes with its sentinels; on track 3 units differ in the first.
 START_SENTINELS = {1: b"%", 2: b";@", 3: b";+#!&@%"}
@@ -85,8 +83,7 @@ class Msr605Reader(SerialReader[Msr605Host, HostEvent]):
 
     capabilities: ClassVar = Capabilities(tracks=frozenset({1, 2, 3}))
     line: ClassVar = LineSettings(baud_rate=9600)
-
-    disarm_time_max: ClassVar = DISARM_TIME_MAX
+    settle_time: ClassVar = SETTLE_TIME
 
     def __init__(
         self, url: str, settings: Msr605Settings | None = None, line: LineSettings | None = None
@@ -136,7 +133,7 @@ class Msr605Reader(SerialReader[Msr605Host, HostEvent]):
                 self._post_reset()
 
     async def _take_card(self, read: ReadUnderWay, deadline: float, on_state: StateReport) -> ReadResult:
-        event = await self._next_event_or_cancel(read, deadline)
+        event = await self._next_event_or_cancel(read, max(deadline - time.monotonic(), 0.0))
         if event is None:
             await self._disarm(read)
             raise ReadCancelled
@@ -149,20 +146,6 @@ class Msr605Reader(SerialReader[Msr605Host, HostEvent]):
         if isinstance(event, BlockRead):
             return self._judge(event.block)
         raise _failure(event, Reason.RESPONSE_TIMEOUT)
-
-    async def _next_event_or_cancel(self, read: ReadUnderWay, deadline: float) -> HostEvent | None:
-        """The next event of the read, or None once it is cancelled; what the device said first wins."""
-        taking = asyncio.ensure_future(self._next_event(max(deadline - time.monotonic(), 0.0)))
-        cancelling = asyncio.ensure_future(read.cancel.wait())
-        try:
-            await asyncio.wait({taking, cancelling}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            cancelling.cancel()
-            taking.cancel()
-            await asyncio.wait({taking, cancelling})
-            if not taking.cancelled():
-                taking.exception()  # seen, even when this task was cancelled
-        return None if taking.cancelled() else taking.result()
 
     async def _disarm(self, read: ReadUnderWay) -> None:
         read.disarming = True

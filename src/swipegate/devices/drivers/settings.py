@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BeforeValidator, TypeAdapter, ValidationError
 
 from swipegate.devices.errors import SettingsError
-from swipegate.devices.link import LineSettings
+from swipegate.devices.line import LineSettings
 
 S = TypeVar("S")
 

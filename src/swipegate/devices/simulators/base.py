@@ -324,6 +324,7 @@ class _TcpWire(_Wire):
         with contextlib.suppress(OSError):
             host, _ = listener.accept()
             host.setblocking(False)
+            host.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._host is not None:
                 self._host.close()
             self._host = host
