@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, Self
 
 from swipegate.devices.errors import ReadCancelled
-from swipegate.devices.link import LineSettings
+from swipegate.devices.line import LineSettings
 from swipegate.devices.reader import Capabilities, CardReader, ProbeReport, ReadResult, ReadState, TrackRead
 
 PAN = "4111111111111111"  # a published test number
@@ -22,6 +22,8 @@ class Script:
         self.cancel: Callable[[], Awaitable[None]] = nothing
         self.probe: Callable[[], Awaitable[None]] = nothing
         self.close: Callable[[], Awaitable[None]] = nothing
+        self.release: Callable[[], Awaitable[None]] = nothing
+        self.accepted: list[bool] = []
 
 
 async def nothing() -> None:
@@ -46,6 +48,7 @@ class ScriptedReader(CardReader):
 
     capabilities: ClassVar = Capabilities(tracks=frozenset({2}))
     line: ClassVar = LineSettings()
+    settle_time: ClassVar = 0.3
     script: ClassVar[Script] = Script()
 
     def __init__(self) -> None:
@@ -72,6 +75,10 @@ class ScriptedReader(CardReader):
             raise
         finally:
             self._reading.cancel()
+
+    async def release(self, *, accepted: bool) -> None:
+        self.script.accepted.append(accepted)
+        await self.script.release()
 
     async def cancel(self) -> bool:
         self.script.calls.append("cancel")

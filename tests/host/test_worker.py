@@ -11,10 +11,11 @@ import pytest
 
 from swipegate.devices import drivers
 from swipegate.devices.errors import DeviceError, LinkLost, ReadExpired, Reason
-from swipegate.devices.reader import ReadResult, ReadState
+from swipegate.devices.reader import ReadResult, ReadState, TrackRead
 from swipegate.domain.authority import PERMISSIONS, Principal
 from swipegate.domain.card_request import TERMINAL, CardRequest, State
 from swipegate.domain.device import Device
+from swipegate.domain.errors import name
 from swipegate.host import local, worker
 from swipegate.host.local import LocalHost
 from swipegate.service import clock
@@ -77,7 +78,7 @@ async def housed(path: Path) -> AsyncIterator[House]:
 def script(monkeypatch: pytest.MonkeyPatch) -> Script:
     monkeypatch.setitem(drivers.BUILT_IN, "scripted", ("tests.host.scripted", "ScriptedReader"))
     monkeypatch.setattr(worker, "POLL", 0.05)
-    monkeypatch.setattr(worker, "SETTLE_TIMEOUT", 0.3)
+    monkeypatch.setattr(worker, "OPEN_TIMEOUT", 0.3)
     monkeypatch.setattr(local, "RESTART_DELAY", 0.05)
     script = Script()
     monkeypatch.setattr(ScriptedReader, "script", script)
@@ -97,7 +98,7 @@ async def house(script: Script, tmp_path: Path) -> AsyncIterator[House]:
 
 async def serves_next(house: House, script: Script) -> None:
     """The device reads the next card as if nothing had been."""
-    script.open = script.cancel = script.probe = script.close = nothing
+    script.open = script.cancel = script.probe = script.close = script.release = nothing
     script.read = reads
     await house.until(await house.request(), S.SUCCEEDED)
 
@@ -108,6 +109,11 @@ async def reads(on_state: Reported) -> ReadResult:
     await asyncio.sleep(0)
     on_state(ReadState.READING)
     return card()
+
+
+async def reads_a_stranger(on_state: Reported) -> ReadResult:
+    on_state(ReadState.DISPATCHED)
+    return ReadResult([TrackRead(2, text=bytearray(b";12=34?"))], "30")
 
 
 async def hangs() -> None:
@@ -139,13 +145,15 @@ async def test_unexpected_fault_of_a_driver_fails_the_request_and_tells_nothing(
     await serves_next(house, script)
 
 
-@pytest.mark.parametrize("step", ["open", "probe", "close", "cancel"])
+@pytest.mark.parametrize("step", ["open", "probe", "close", "cancel", "release"])
 async def test_unexpected_fault_in_any_step_leaves_no_request_stuck(
     house: House, script: Script, step: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     setattr(script, step, fails(RuntimeError(PAN)))
     if step in ("probe", "close"):
         script.read = fails(LinkLost("gone"))
+    if step == "release":
+        script.read = reads
     request = await house.request()
     if step == "cancel":
         await house.until(request, S.WAITING_FOR_CARD)
@@ -154,6 +162,39 @@ async def test_unexpected_fault_in_any_step_leaves_no_request_stuck(
     if ended.state is S.NEEDS_ACTION:
         await house.requests.cancel(request.card_request_id, 1)
     assert PAN not in caplog.text
+    await serves_next(house, script)
+
+
+async def test_card_is_let_go_before_success_is_told_and_told_whether_it_was_wanted(
+    house: House, script: Script
+) -> None:
+    await serves_next(house, script)
+    script.read = reads_a_stranger
+    await house.until(await house.request(), S.NEEDS_ACTION)
+    assert script.accepted == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("error", "end", "calls"),
+    [
+        (DeviceError(Reason.JAM, device_code="10"), S.NEEDS_ACTION, ["open", "read", "close"]),
+        (DeviceError(Reason.MOTOR), S.FAILED, ["open", "read", "close"]),
+        (LinkLost("gone"), S.NEEDS_ACTION, ["open", "read", "close", "open", "probe"]),
+    ],
+)
+async def test_a_card_that_is_stuck_is_no_success(
+    house: House, script: Script, error: DeviceError, end: State, calls: list[str]
+) -> None:
+    script.read = reads
+    script.release = fails(error)
+    request = await house.request()
+    ended = await house.until(request, S.NEEDS_ACTION, *TERMINAL)
+    assert ended.state is end
+    assert ended.failure is not None
+    assert name(ended.failure.reason) == error.reason
+    assert script.calls == calls
+    if end is S.NEEDS_ACTION:
+        await house.requests.cancel(request.card_request_id, 1)
     await serves_next(house, script)
 
 

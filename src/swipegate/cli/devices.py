@@ -94,6 +94,8 @@ async def _read(reader: CardReader, seconds: float, *, reveal: bool, json: bool)
     try:
         await reader.open()
         result = await reader.read("", deadline=time.monotonic() + seconds, on_state=on_state)
+        swipe = decoded_swipe(result, core.compile_formats(core.DEFAULT_FORMATS))
+        await reader.release(accepted=swipe.HasField("card_number"))
     except ReadEnded:
         fail(Exit.UNAVAILABLE, f"no card came within {seconds:g} seconds")
     except DeviceError as error:
@@ -101,12 +103,12 @@ async def _read(reader: CardReader, seconds: float, *, reveal: bool, json: bool)
         fail(Exit.UNAVAILABLE, f"{error.reason}: {failure.description}")
     finally:
         await reader.close()
-    swipe = render.shown(decoded_swipe(result, core.compile_formats(core.DEFAULT_FORMATS)), reveal=reveal)
+    shown = render.shown(swipe, reveal=reveal)
     if json:
-        print_json(render.as_json(swipe))
+        print_json(render.as_json(shown))
     else:
-        console.print(render.as_rich(swipe))
-    if not any(track.text and not track.errors for track in swipe.tracks):
+        console.print(render.as_rich(shown))
+    if not any(track.text and not track.errors for track in shown.tracks):
         raise typer.Exit(Exit.UNREADABLE)
 
 

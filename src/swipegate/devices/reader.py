@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from swipegate.devices.errors import Reason
-from swipegate.devices.link import LineSettings
+from swipegate.devices.line import LineSettings
 from swipegate.v1 import track_pb2
 
 # The message of a card request is the caller's business and is never parsed; characters.
@@ -54,6 +54,8 @@ class TrackRead:
     """How many bits count."""
     error: Reason | None = None
     """Why there is neither text nor bits."""
+    device_code: str = ""
+    """The device's own code for the track, verbatim; empty where it has one for all."""
 
     def wipe(self) -> None:
         """Zero the track data."""
@@ -115,6 +117,8 @@ class CardReader(ABC):
 
     capabilities: ClassVar[Capabilities]
     line: ClassVar[LineSettings]
+    settle_time: ClassVar[float] = 10.0
+    """The longest that `cancel`, `probe` and `release` take, seconds."""
 
     @classmethod
     @abstractmethod
@@ -145,6 +149,14 @@ class CardReader(ABC):
         :raises ReadExpired: no card came, and the device has proven that it is idle.
         :raises DeviceError: the reason; DEVICE_BUSY when another read is under way.
         :raises SettingsError: the message is too long.
+        """
+
+    async def release(self, *, accepted: bool) -> None:  # noqa: B027 - most swipe readers hold no card
+        """Let go of the card of the last read: present, retain or leave it, as the settings say.
+
+        `accepted` tells whether the card is what was wanted. A reader that holds no card has nothing to do.
+
+        :raises DeviceError: the card could not be moved.
         """
 
     @abstractmethod

@@ -5,8 +5,8 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from swipegate.devices.drivers import create_reader
-from swipegate.devices.errors import DeviceError, ReadCancelled, ReadExpired
+from swipegate.devices.drivers import create_reader, find_driver
+from swipegate.devices.errors import DeviceError, ReadCancelled, ReadExpired, SettingsError
 from swipegate.devices.reader import CardReader, ReadResult, ReadState
 from swipegate.domain.card_request import CardRequest, Failure, State, end_of
 from swipegate.domain.device import Device
@@ -20,8 +20,8 @@ from swipegate.v1 import error_pb2
 
 POLL = 1.0
 """Seconds after which a worker looks for work though no bell rang."""
-SETTLE_TIMEOUT = 10.0
-"""Seconds a device gets to prove that it stopped."""
+OPEN_TIMEOUT = 10.0
+"""Seconds a port gets to open or to close."""
 
 
 class _Progress:
@@ -110,7 +110,7 @@ class DeviceWorker:
         await self._requests.report(request, State.UNKNOWN)
         at_rest = False
         try:
-            async with asyncio.timeout(SETTLE_TIMEOUT):
+            async with asyncio.timeout(OPEN_TIMEOUT + self._settle_time):
                 await (await self._open()).probe()
             at_rest = True
         except (DeviceError, TimeoutError):
@@ -128,7 +128,7 @@ class DeviceWorker:
         reading = asyncio.create_task(self._read(request, progress))
         cancelling = asyncio.create_task(self._cancel_asked(request))
         ending = asyncio.create_task(self._ending.wait())
-        guard = self._remaining(request) + SETTLE_TIMEOUT  # the reader keeps the request's own deadline
+        guard = self._remaining(request) + self._settle_time  # the reader keeps the request's own deadline
         try:
             await asyncio.wait(
                 (reading, cancelling, ending), timeout=guard, return_when=asyncio.FIRST_COMPLETED
@@ -140,6 +140,14 @@ class DeviceWorker:
             await asyncio.wait((cancelling, ending))
         await progress.reported()
         await self._finish(request, reading, dispatched=progress.dispatched)
+
+    @property
+    def _settle_time(self) -> float:
+        """Seconds the device gets to prove that it stopped, or to let go of a card."""
+        try:
+            return find_driver(self._device.driver).settle_time
+        except SettingsError:  # the driver is gone, and opening will tell
+            return OPEN_TIMEOUT
 
     def _remaining(self, request: CardRequest) -> float:
         """Seconds."""
@@ -165,7 +173,7 @@ class DeviceWorker:
         if reading.done():
             return
         try:
-            async with asyncio.timeout(SETTLE_TIMEOUT):
+            async with asyncio.timeout(self._settle_time):
                 if self._reader is None:  # the port is still being opened
                     reading.cancel()
                 else:
@@ -176,7 +184,7 @@ class DeviceWorker:
                 log_fault(f"device {self._device.device_id} could not be stopped", error)
         if not reading.done():
             reading.cancel()
-            await asyncio.wait((reading,), timeout=SETTLE_TIMEOUT)
+            await asyncio.wait((reading,), timeout=self._settle_time)
 
     async def _finish(
         self, request: CardRequest, reading: "asyncio.Task[ReadResult]", *, dispatched: bool
@@ -222,11 +230,29 @@ class DeviceWorker:
         finally:
             result.wipe()
         await self._requests.report(request, State.READING)
-        if decoded.HasField("card_number"):
+        accepted = decoded.HasField("card_number")
+        # Before success is told: nobody is to stand in front of a stuck card with an assigned number.
+        if (failure := await self._release(accepted=accepted)) is not None:
+            await self._fail(request, failure, dispatched=True)
+            return
+        if accepted:
             await self._requests.report(request, State.SUCCEEDED, swipe=decoded)
         else:
             failure = failure_of_swipe(decoded, result.device_code)
             await self._requests.report(request, end_of(failure), failure=failure)
+
+    async def _release(self, *, accepted: bool) -> Failure | None:
+        """Let the device let go of the card; why it could not."""
+        assert self._reader is not None
+        try:
+            async with asyncio.timeout(self._settle_time):
+                await self._reader.release(accepted=accepted)
+        except (DeviceError, TimeoutError) as error:
+            return failure_of_error(error)
+        except Exception as error:
+            log_fault(f"device {self._device.device_id} could not let go of a card", error)
+            return Failure(error_pb2.ERROR_REASON_INTERNAL)
+        return None
 
     async def _fail(self, request: CardRequest, failure: Failure, *, dispatched: bool) -> None:
         if dispatched and failure.reason in UNPROVEN:
@@ -255,7 +281,7 @@ class DeviceWorker:
         if reader is None:
             return
         try:
-            async with asyncio.timeout(SETTLE_TIMEOUT):
+            async with asyncio.timeout(OPEN_TIMEOUT):
                 await reader.close()
         except Exception as error:  # it is of no more use, whatever it says
             if not isinstance(error, DeviceError | TimeoutError):

@@ -6,10 +6,11 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from swipegate.devices.errors import DeviceError, ReadCancelled, Reason, SettingsError
-from swipegate.devices.link import LineSettings, Link
+from swipegate.devices.line import LineSettings
+from swipegate.devices.link import Link
 from swipegate.devices.protocols.base import Protocol as WireProtocol
 from swipegate.devices.reader import (
     MESSAGE_CHARACTERS_MAX,
@@ -48,9 +49,6 @@ class ReadUnderWay:
 
 class SerialReader(CardReader, Generic[P, E]):
     """One device on one port, by a protocol P without I/O that gives events E."""
-
-    disarm_time_max: ClassVar[float]
-    """The longest that it takes to bring the device to rest, seconds."""
 
     def __init__(self, url: str, line: LineSettings | None) -> None:
         self._url = url
@@ -120,7 +118,7 @@ class SerialReader(CardReader, Generic[P, E]):
         if (read := self._read) is not None:
             read.cancel.set()
             with contextlib.suppress(TimeoutError):  # then the link goes now, and the read with it
-                async with asyncio.timeout(self.disarm_time_max):
+                async with asyncio.timeout(self.settle_time):
                     await read.ended.wait()
         await self._link.close()
 
@@ -159,3 +157,17 @@ class SerialReader(CardReader, Generic[P, E]):
             if event.exchange == self._exchange:
                 return event
             self._protocol.discard(event)
+
+    async def _next_event_or_cancel(self, read: ReadUnderWay, within: float) -> E | None:
+        """As _next_event, or None once the read is cancelled; what the device said first wins."""
+        taking = asyncio.ensure_future(self._next_event(within))
+        cancelling = asyncio.ensure_future(read.cancel.wait())
+        try:
+            await asyncio.wait({taking, cancelling}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            cancelling.cancel()
+            taking.cancel()
+            await asyncio.wait({taking, cancelling})
+            if not taking.cancelled():
+                taking.exception()  # seen, even when this task was cancelled
+        return None if taking.cancelled() else taking.result()
