@@ -55,6 +55,23 @@ class Reason(enum.StrEnum):
     NOT_READ = "NOT_READ"
 
 
+# The exchange broke off: whether the command was carried out, only the device's status tells.
+UNANSWERED = frozenset({Reason.ACK_TIMEOUT, Reason.NAK_EXHAUSTED, Reason.BAD_CHECK, Reason.RESPONSE_TIMEOUT})
+# Of one track; the others may be well.
+MEDIA = frozenset(
+    {
+        Reason.NO_ENCODING,
+        Reason.NO_START,
+        Reason.NO_END,
+        Reason.PARITY,
+        Reason.LRC,
+        Reason.EMPTY,
+        Reason.JITTER,
+        Reason.NOT_READ,
+    }
+)
+
+
 class DeviceError(Exception):
     """A device failed a request.
 

@@ -11,13 +11,14 @@ from typing import Any
 
 from swipegate.devices.drivers.settings import line_from
 from swipegate.devices.errors import SettingsError
-from swipegate.devices.link import LineSettings
+from swipegate.devices.line import LineSettings
 from swipegate.devices.reader import CardReader
 
 ENTRY_POINT_GROUP = "swipegate.drivers"
 # Name -> module and class, imported when first asked for.
 BUILT_IN = {
     "msr605": ("swipegate.devices.drivers.msr605", "Msr605Reader"),
+    "sankyo": ("swipegate.devices.drivers.sankyo", "SankyoReader"),
 }
 
 

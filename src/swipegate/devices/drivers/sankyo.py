@@ -1,0 +1,144 @@
+"""Driver of the Sankyo ICT3Q8 and MCT3Q8 motorised readers."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from swipegate.devices.drivers.handshake_reader import HandshakeReader
+from swipegate.devices.drivers.motorised import Disposal, MotorisedSettings, Position
+from swipegate.devices.drivers.serial_reader import ReadUnderWay, StateReport
+from swipegate.devices.drivers.settings import settings_from
+from swipegate.devices.drivers.texts import with_sentinels
+from swipegate.devices.errors import MEDIA, DeviceError, ReadCancelled, ReadExpired, Reason
+from swipegate.devices.line import LineSettings
+from swipegate.devices.protocols.framing import wipe
+from swipegate.devices.protocols.handshake import Dialect
+from swipegate.devices.protocols.sankyo import commands, responses
+from swipegate.devices.protocols.sankyo.dialect import DIALECT, REST
+from swipegate.devices.protocols.sankyo.errors import ERRORS
+from swipegate.devices.protocols.sankyo.responses import Response
+from swipegate.devices.reader import Capabilities, ReadState, TrackRead
+
+POSITIONS = {
+    responses.NO_CARD: Position.NONE,
+    responses.AT_GATE: Position.GATE,
+    responses.INSIDE: Position.INSIDE,
+}
+INITIALISE_CARD = {
+    Disposal.PRESENT: commands.TO_GATE,
+    Disposal.RETAIN: commands.TO_BIN,
+    Disposal.LEAVE: commands.AS_IT_IS,
+}
+
+
+class Intake(enum.StrEnum):
+    """How a card is awaited."""
+
+    POLLED = "polled"
+    """Entry is enabled, and the device asked for its status."""
+    BLOCKING = "blocking"
+    """One command that ends when a card is in; DLE EOT cancels it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SankyoSettings(MotorisedSettings):
+    """How an ICT3Q8 is used."""
+
+    intake: Intake = Intake.POLLED
+    """How a card is awaited."""
+    magnetic_only: bool = True
+    """Take in only what has a magnetic stripe where the pre-head expects it."""
+
+
+class SankyoReader(HandshakeReader):
+    """One ICT3Q8 on one port."""
+
+    capabilities: ClassVar = Capabilities(tracks=frozenset({1, 2, 3}), motorised=True, can_retain=True)
+    line: ClassVar = LineSettings(baud_rate=38400, parity="E", hardware_flow=True)
+    settle_time: ClassVar = 60.0
+    dialect: ClassVar[Dialect] = DIALECT
+    rest: ClassVar = REST
+    _settings: SankyoSettings
+
+    @classmethod
+    def create(cls, url: str, settings: Mapping[str, Any], line: LineSettings | None = None) -> Self:
+        return cls(url, settings_from(SankyoSettings, settings), line)
+
+    async def _stop_work(self) -> None:
+        await self._interrupt()
+        await self._forbid_entry()
+
+    def _post_stop(self) -> None:
+        exchange, protocol = self._next_exchange(), self._protocol
+        self._link.post(lambda now: protocol.cancel(exchange, now))
+        self._link.post(lambda now: protocol.request(commands.DISABLE, exchange, now))
+
+    async def _initialise(self, card: Disposal) -> None:
+        self._accept(await self._order(commands.initialise(INITIALISE_CARD[card])))
+
+    async def _position(self) -> Position:
+        return self._accept(await self._ask(commands.STATUS))
+
+    async def _permit_entry(self) -> None:
+        enable = commands.ENABLE_MAGNETIC if self._settings.magnetic_only else commands.ENABLE_ANY
+        self._accept(await self._ask(enable))
+
+    async def _forbid_entry(self) -> None:
+        self._accept(await self._ask(commands.DISABLE))
+
+    async def _eject(self) -> None:
+        self._accept(await self._order(commands.EJECT))
+
+    async def _retain(self) -> None:
+        self._accept(await self._order(commands.CAPTURE))
+
+    async def _describe(self) -> dict[str, str]:
+        response = _parsed(await self._ask(commands.REVISION))
+        return {"revision": response.data.decode("ascii", "backslashreplace")} if response.positive else {}
+
+    async def _read_track(self, number: int) -> TrackRead:
+        response = _parsed(await self._ask(commands.read_track(number)))
+        if response.positive:
+            text = with_sentinels(number, response.data)
+            wipe(response.data)
+            return TrackRead(number, text=text, device_code=response.code)
+        wipe(response.data)  # of a single pass: what came before the fault
+        error = _error(response.code)
+        if error.reason not in MEDIA:
+            raise error
+        return TrackRead(number, error=error.reason, device_code=response.code)
+
+    async def _take_in(self, read: ReadUnderWay, deadline: float, on_state: StateReport) -> None:
+        if self._settings.intake is Intake.POLLED:
+            await super()._take_in(read, deadline, on_state)
+            return
+        command = commands.ENTRY_MAGNETIC if self._settings.magnetic_only else commands.ENTRY_ANY
+        on_state(ReadState.WAITING_FOR_CARD)
+        text = await self._await_response(command, read, deadline)
+        if text is None:
+            self._at_rest = True
+            raise ReadCancelled if read.cancel.is_set() else ReadExpired
+        self._accept(text)
+
+    def _accept(self, text: bytearray) -> Position:
+        """Where a positive response says that the card is."""
+        response = _parsed(text)
+        if not response.positive:
+            raise _error(response.code)
+        if response.code not in POSITIONS:
+            raise DeviceError(Reason.DESYNC, "a status that no device has", device_code=response.code)
+        return POSITIONS[response.code]
+
+
+def _parsed(text: bytearray) -> Response:
+    try:
+        return responses.parse(text)
+    except ValueError as error:
+        raise DeviceError(Reason.DESYNC, str(error)) from None
+    finally:
+        wipe(text)
+
+
+def _error(code: str) -> DeviceError:
+    return DeviceError(ERRORS.get(code, Reason.DESYNC), "the device refuses", device_code=code)

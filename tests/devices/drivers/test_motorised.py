@@ -1,0 +1,259 @@
+"""What holds for every motorised reader, against its simulator on a real socket."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+from swipegate.devices.errors import DeviceError, LinkLost, ReadCancelled, ReadExpired, Reason
+from swipegate.devices.reader import CardReader, ReadResult, ReadState
+from swipegate.devices.simulators.cards import Bad, SimulatedCard
+from swipegate.devices.simulators.mechanism import Place
+from swipegate.devices.simulators.motorised import MotorisedSimulator
+from tests.devices.drivers.motorised import CARD, KINDS, TRACK1, TRACK2, TRACK3, Kind
+
+OVER_TIME = 10.0
+
+
+@pytest.fixture(params=KINDS.values(), ids=KINDS)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kind:
+    kind: Kind = request.param
+    kind.quicken(monkeypatch)
+    return kind
+
+
+@pytest.fixture
+def simulator(kind: Kind) -> Iterator[MotorisedSimulator]:
+    with kind.simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def reader(kind: Kind, simulator: MotorisedSimulator) -> AsyncIterator[CardReader]:
+    reader = kind.create(simulator.url)
+    yield reader
+    await reader.close()
+
+
+class Reading:
+    """A read in its own task, and the states it reported."""
+
+    def __init__(self, reader: CardReader, seconds: float = 5.0) -> None:
+        self.states: list[ReadState] = []
+        self._reached = {state: asyncio.Event() for state in ReadState}
+        deadline = time.monotonic() + seconds
+        self.task = asyncio.create_task(reader.read("opaque", deadline=deadline, on_state=self._on_state))
+
+    def _on_state(self, state: ReadState) -> None:
+        self.states.append(state)
+        self._reached[state].set()
+
+    async def reaches(self, state: ReadState) -> None:
+        async with asyncio.timeout(OVER_TIME):
+            await self._reached[state].wait()
+
+    async def result(self) -> ReadResult:
+        async with asyncio.timeout(OVER_TIME):
+            return await self.task
+
+    async def fails(self) -> DeviceError:
+        with pytest.raises(DeviceError) as failed:
+            await self.result()
+        assert "4111" not in str(failed.value)
+        return failed.value
+
+
+def texts(result: ReadResult) -> list[str | None]:
+    """What was read, a track with an error by the name of its reason."""
+    return [track.error if track.text is None else track.text.decode() for track in result.tracks]
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for the simulator's thread."""
+    end = time.monotonic() + OVER_TIME
+    while not holds():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)
+
+
+async def serves_next(simulator: MotorisedSimulator, reader: CardReader) -> None:
+    """The next card is read, and presented."""
+    taken = len(simulator.mechanism.taken)
+    simulator.insert(CARD)
+    assert texts(await Reading(reader).result()) == [TRACK1, TRACK2, TRACK3]
+    await reader.release(accepted=True)
+    await until(lambda: len(simulator.mechanism.taken) > taken)
+
+
+async def test_card_is_taken_in_read_and_presented(simulator: MotorisedSimulator, reader: CardReader) -> None:
+    reading = Reading(reader)
+    await reading.reaches(ReadState.WAITING_FOR_CARD)
+    simulator.insert(CARD)
+    result = await reading.result()
+    assert reading.states == [ReadState.DISPATCHED, ReadState.WAITING_FOR_CARD, ReadState.READING]
+    assert texts(result) == [TRACK1, TRACK2, TRACK3]
+    assert not simulator.mechanism.entry
+    assert simulator.mechanism.place is Place.INSIDE
+    await reader.release(accepted=True)
+    assert simulator.mechanism.taken == [CARD] or simulator.mechanism.place is Place.GATE
+    await serves_next(simulator, reader)
+
+
+async def test_tracks_that_are_not_asked_for_are_not_read(kind: Kind, simulator: MotorisedSimulator) -> None:
+    reader = kind.create(simulator.url, tracks="2")
+    simulator.insert(CARD)
+    result = await Reading(reader).result()
+    assert [track.number for track in result.tracks] == [2]
+    await reader.close()
+
+
+@pytest.mark.parametrize("bad", [*Bad, None])
+async def test_a_bad_track_is_told_and_the_others_read(
+    simulator: MotorisedSimulator, reader: CardReader, bad: Bad | None
+) -> None:
+    simulator.insert(SimulatedCard(TRACK1, TRACK2, bad))
+    result = await Reading(reader).result()
+    assert texts(result)[:2] == [TRACK1, TRACK2]
+    assert result.tracks[2].error in (bad.value if bad else Reason.NO_ENCODING, Reason.NOT_READ)
+    assert result.tracks[2].device_code in result.device_code.split()
+
+
+async def test_cancellation_before_a_card(simulator: MotorisedSimulator, reader: CardReader) -> None:
+    reading = Reading(reader)
+    await reading.reaches(ReadState.WAITING_FOR_CARD)
+    assert await reader.cancel()
+    with pytest.raises(ReadCancelled):
+        await reading.result()
+    assert not simulator.mechanism.entry
+    await serves_next(simulator, reader)
+
+
+async def test_expiry(simulator: MotorisedSimulator, reader: CardReader) -> None:
+    with pytest.raises(ReadExpired):
+        await Reading(reader, 0.2).result()
+    assert not simulator.mechanism.entry
+    await serves_next(simulator, reader)
+
+
+async def test_a_cancelled_task_leaves_no_reader_that_takes_cards(
+    simulator: MotorisedSimulator, reader: CardReader
+) -> None:
+    reading = Reading(reader)
+    await reading.reaches(ReadState.WAITING_FOR_CARD)
+    reading.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading.result()
+    await until(lambda: not simulator.mechanism.entry)
+    await serves_next(simulator, reader)
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+@pytest.mark.parametrize("disposal", ["present", "retain", "leave"])
+async def test_what_becomes_of_a_card(
+    kind: Kind, simulator: MotorisedSimulator, accepted: bool, disposal: str
+) -> None:
+    reader = kind.create(simulator.url, **{"after_read" if accepted else "after_failure": disposal})
+    simulator.insert(CARD)
+    await Reading(reader).result()
+    await reader.release(accepted=accepted)
+    mechanism = simulator.mechanism
+    assert (mechanism.place is Place.INSIDE) == (disposal == "leave")
+    assert mechanism.bin == ([CARD] if disposal == "retain" else [])
+    await reader.close()
+
+
+@pytest.mark.parametrize("policy", ["present", "retain", "leave"])
+async def test_a_card_left_inside_is_dealt_with_as_the_settings_say(
+    kind: Kind, simulator: MotorisedSimulator, policy: str
+) -> None:
+    reader = kind.create(simulator.url, card_left=policy)
+    await reader.probe()
+    simulator.put_inside(CARD)
+    if policy == "leave":
+        assert (await Reading(reader).fails()).reason is Reason.CARD_LEFT_AT_GATE
+        assert (await reader.probe()).card_inside
+        simulator.pull_out()
+    await serves_next(simulator, reader)
+    assert simulator.mechanism.bin == ([CARD] if policy == "retain" else [])
+    await reader.close()
+
+
+async def test_a_card_that_nobody_takes_is_in_the_way(kind: Kind, simulator: MotorisedSimulator) -> None:
+    reader = kind.create(simulator.url, removal_time=0.2)
+    simulator.mechanism.removal_time = None
+    simulator.insert(CARD)
+    await Reading(reader).result()
+    await reader.release(accepted=True)
+    assert (await Reading(reader).fails()).reason is Reason.CARD_LEFT_AT_GATE
+    with pytest.raises(ReadExpired):
+        await Reading(reader, 0.1).result()
+    simulator.mechanism.removal_time = 0.05
+    simulator.take()
+    await serves_next(simulator, reader)
+    await reader.close()
+
+
+@pytest.mark.parametrize(("fault", "reason"), [("jam", Reason.JAM), ("motor", Reason.MOTOR)])
+async def test_a_card_that_does_not_come_out_is_told_and_the_next_read_brings_it_out(
+    simulator: MotorisedSimulator, reader: CardReader, fault: str, reason: Reason
+) -> None:
+    simulator.insert(CARD)
+    await Reading(reader).result()
+    simulator.fail_movement(fault)
+    with pytest.raises(DeviceError) as failed:
+        await reader.release(accepted=True)
+    assert failed.value.reason is reason
+    assert failed.value.device_code
+    await serves_next(simulator, reader)
+
+
+async def test_a_full_bin(kind: Kind, simulator: MotorisedSimulator) -> None:
+    reader = kind.create(simulator.url, after_read="retain")
+    simulator.mechanism.bin.extend([CARD] * 99)
+    simulator.insert(CARD)
+    await Reading(reader).result()
+    with pytest.raises(DeviceError) as failed:
+        await reader.release(accepted=True)
+    assert failed.value.reason is Reason.RETAIN_FULL
+    await reader.close()
+
+
+async def test_a_card_that_is_pulled_out_while_it_is_read(
+    simulator: MotorisedSimulator, reader: CardReader
+) -> None:
+    await reader.probe()
+    simulator.vanish_on_read = True
+    simulator.insert(CARD)
+    assert (await Reading(reader).fails()).reason is Reason.CARD_PULLED_OUT
+    simulator.vanish_on_read = False
+    await serves_next(simulator, reader)
+
+
+async def test_power_lost_between_reads(simulator: MotorisedSimulator, reader: CardReader) -> None:
+    await serves_next(simulator, reader)
+    simulator.power_cycle()
+    await serves_next(simulator, reader)
+
+
+async def test_plug_pulled_while_it_waits(simulator: MotorisedSimulator, reader: CardReader) -> None:
+    reading = Reading(reader)
+    await reading.reaches(ReadState.WAITING_FOR_CARD)
+    simulator.unplug()
+    with pytest.raises(LinkLost):
+        await reading.result()
+    simulator.replug()
+    await reader.probe()
+    await serves_next(simulator, reader)
+
+
+async def test_a_second_call_is_refused(reader: CardReader) -> None:
+    reading = Reading(reader)
+    await reading.reaches(ReadState.WAITING_FOR_CARD)
+    for call in (reader.probe(), reader.release(accepted=True), Reading(reader).task):
+        with pytest.raises(DeviceError) as failed:
+            await call
+        assert failed.value.reason is Reason.DEVICE_BUSY
+    await reader.cancel()
+    with pytest.raises(ReadCancelled):
+        await reading.result()
