@@ -12,52 +12,15 @@ import pytest
 from swipegate.devices import drivers
 from swipegate.devices.errors import DeviceError, LinkLost, ReadExpired, Reason
 from swipegate.devices.reader import ReadResult, ReadState, TrackRead
-from swipegate.domain.authority import PERMISSIONS, Principal
 from swipegate.domain.card_request import TERMINAL, CardRequest, State
 from swipegate.domain.device import Device
 from swipegate.domain.errors import name
 from swipegate.host import local, worker
-from swipegate.host.local import LocalHost
-from swipegate.service import clock
-from swipegate.service.bell import Bell
-from swipegate.service.card_formats import CardFormats
-from swipegate.service.card_requests import CardRequests, NewCardRequest
-from swipegate.service.devices import Devices
-from swipegate.service.sealing import Sealer
-from swipegate.store.database import Database
 from swipegate.v1 import error_pb2
+from tests.host.house import House
 from tests.host.scripted import PAN, Reported, Script, ScriptedReader, card, nothing, waits
 
-CALLER = Principal("tester", "tests", frozenset(PERMISSIONS))
 S = State
-
-
-class House:
-    """Database, services and host on real SQLite, with the misbehaving driver at device 1."""
-
-    def __init__(self, path: Path) -> None:
-        self.database = Database(path)
-        self.bell = Bell()
-        self.formats = CardFormats(self.database)
-        self.devices = Devices(self.database, self.bell, clock.now, "test-pc")
-        self.requests = CardRequests(self.database, Sealer(bytes(32)), self.bell, clock.now, 60)
-        self.host = self.new_host()
-
-    def new_host(self) -> LocalHost:
-        return LocalHost("test-pc", self.devices, self.requests, self.formats, self.bell, clock.now)
-
-    async def request(self, seconds: float = 60) -> CardRequest:
-        return await self.requests.create(CALLER, NewCardRequest(1, time_to_live=seconds), b"")
-
-    async def until(self, request: CardRequest, *states: State) -> CardRequest:
-        async with asyncio.timeout(20):
-            async for now in self.requests.watch(request.card_request_id, 0):
-                if now.state in states:
-                    return now
-        pytest.fail("the watch ended in another state")
-
-    async def states(self, request: CardRequest) -> list[State]:
-        return [one.state async for one in self.requests.watch(request.card_request_id, 1)]
 
 
 @asynccontextmanager
