@@ -181,9 +181,23 @@ class MotorisedReader(SerialReader[P, E]):
             if not error.device_code:  # it does not answer: what it is told now is told in vain
                 raise
             wrong_length = error.reason in (Reason.LONG_CARD, Reason.SHORT_CARD)
-            await self._initialise(Disposal.PRESENT if wrong_length else self._settings.card_left)
-            await self._stop_work()
+            await self._bring_up(Disposal.PRESENT if wrong_length else self._settings.card_left)
         self._at_rest = True
+
+    async def _bring_up(self, card: Disposal) -> None:
+        """Initialise; where no answer came, what the device says next tells whether it did."""
+        unanswered = None
+        try:
+            await self._initialise(card)
+        except DeviceError as error:
+            if error.reason not in UNANSWERED:
+                raise
+            unanswered = error
+        try:
+            await self._stop_work()
+            await self._position()
+        except DeviceError as error:
+            raise unanswered or error from None
 
     async def _dispose_of_card_left(self) -> None:
         if self._settings.card_left is Disposal.LEAVE:
@@ -210,23 +224,22 @@ class MotorisedReader(SerialReader[P, E]):
         await self._permit_entry()
         on_state(ReadState.WAITING_FOR_CARD)
         while await self._position() is not Position.INSIDE:
-            cancelled = read.cancel.is_set()
-            if cancelled or time.monotonic() >= deadline:
-                if await self._came_meanwhile(read):
-                    break
-                raise ReadCancelled if cancelled else ReadExpired
+            if read.cancel.is_set() or time.monotonic() >= deadline:
+                await self._end_without_card(read)
+                return
             await self._pause(read)
         await self._forbid_entry()
 
-    async def _came_meanwhile(self, read: ReadUnderWay) -> bool:
-        """Forbid entry; whether a card was faster."""
+    async def _end_without_card(self, read: ReadUnderWay) -> None:
+        """End a read that was cancelled or has expired; return where a card was faster."""
+        cancelled = read.cancel.is_set()
         read.disarming = True
         await self._forbid_entry()
         if await self._position() is Position.INSIDE:
             read.disarming = False
-            return True
+            return
         self._at_rest = True
-        return False
+        raise ReadCancelled if cancelled else ReadExpired
 
     async def _pause(self, read: ReadUnderWay) -> None:
         with contextlib.suppress(TimeoutError):
@@ -241,15 +254,19 @@ class MotorisedReader(SerialReader[P, E]):
         except BaseException as error:
             for track in tracks:
                 track.wipe()
-            if isinstance(error, DeviceError) and error.device_code:
-                raise await self._explained(error) from error
+            if isinstance(error, DeviceError):
+                raise await self._explained(error) from None
             raise
         return ReadResult(tracks, " ".join(track.device_code for track in tracks))
 
     async def _explained(self, error: DeviceError) -> DeviceError:
-        """A device that cannot read has perhaps no card any more."""
+        """A device that cannot do as it is told has perhaps no card any more."""
         with contextlib.suppress(DeviceError):
-            if error.reason is Reason.DESYNC and await self._position() is not Position.INSIDE:
+            if (
+                error.device_code
+                and error.reason is Reason.DESYNC
+                and await self._position() is not Position.INSIDE
+            ):
                 gone = "the card is gone"
                 return DeviceError(Reason.CARD_PULLED_OUT, gone, device_code=error.device_code)
         return error
@@ -266,6 +283,6 @@ class MotorisedReader(SerialReader[P, E]):
             except DeviceError as error:
                 self._at_rest = False
                 if last or error.reason not in UNANSWERED:
-                    raise
+                    raise await self._explained(error) from None
             if await self._position() is not Position.INSIDE:
                 return

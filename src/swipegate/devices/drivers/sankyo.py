@@ -10,7 +10,7 @@ from swipegate.devices.drivers.motorised import Disposal, MotorisedSettings, Pos
 from swipegate.devices.drivers.serial_reader import ReadUnderWay, StateReport
 from swipegate.devices.drivers.settings import settings_from
 from swipegate.devices.drivers.texts import with_sentinels
-from swipegate.devices.errors import MEDIA, DeviceError, ReadCancelled, ReadExpired, Reason
+from swipegate.devices.errors import MEDIA, DeviceError, Reason
 from swipegate.devices.line import LineSettings
 from swipegate.devices.protocols.framing import wipe
 from swipegate.devices.protocols.handshake import Dialect
@@ -117,9 +117,9 @@ class SankyoReader(HandshakeReader):
         on_state(ReadState.WAITING_FOR_CARD)
         text = await self._await_response(command, read, deadline)
         if text is None:
-            self._at_rest = True
-            raise ReadCancelled if read.cancel.is_set() else ReadExpired
-        self._accept(text)
+            await self._end_without_card(read)
+        else:
+            self._accept(text)
 
     def _accept(self, text: bytearray) -> Position:
         """Where a positive response says that the card is."""

@@ -44,6 +44,8 @@ class HandshakeUnit(Protocol[UnitEvent]):
     def __init__(self, dialect: Dialect) -> None:
         self.unheard = 0
         """Frames that came while it was at work."""
+        self.refusals: list[bytes] = []
+        """Beginnings of commands that it refuses once each, as if they had come damaged."""
         self._dialect = dialect
         self._framing = dialect.framing()
         self._turn = _Turn.IDLE
@@ -107,6 +109,10 @@ class HandshakeUnit(Protocol[UnitEvent]):
     def _take_frame(self, text: bytearray, events: list[UnitEvent]) -> None:
         if self._turn is _Turn.AT_WORK:
             self.unheard += 1
+            return
+        if (refusal := next(filter(text.startswith, self.refusals), None)) is not None:
+            self.refusals.remove(refusal)
+            self._refuse()
             return
         self._command = bytes(text)
         self._outgoing.append(Outgoing("ack", self._dialect.ack))

@@ -76,9 +76,16 @@ class Simulator(ABC):
         with self._lock:
             self._faults.setdefault(to, []).extend([fault] * times)
 
-    def unplug(self) -> None:
-        """Pull the plug; returns when the line is dead."""
+    def heal(self) -> None:
+        """Take back every fault that has not befallen a reply yet."""
+        with self._lock:
+            self._faults.clear()
+
+    def unplug(self, seconds: float | None = None) -> None:
+        """Pull the plug, for good or for some seconds; returns when the line is dead."""
         self._do_in_thread(self._go_dark)
+        if seconds is not None:
+            self._after(seconds, self._come_back)
 
     def replug(self) -> None:
         """Plug in again, powered on afresh; a pseudo-terminal without `path` has another URL then."""
@@ -137,6 +144,9 @@ class Simulator(ABC):
         self._power_on()
 
     def _do_in_thread(self, task: Callable[[], None]) -> None:
+        if threading.current_thread() is self._thread:
+            task()
+            return
         done = threading.Event()
 
         def run() -> None:

@@ -54,6 +54,11 @@ class Mechanism:
         self._people.append((after, card))
         self._call_next()
 
+    @property
+    def waiting(self) -> int:
+        """How many people wait with a card."""
+        return len(self._people)
+
     def permit(self, entry: bool) -> None:
         """Take cards in, or do not."""
         self.entry = entry

@@ -2,6 +2,7 @@
 
 import time
 from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -19,12 +20,15 @@ class MotorisedSimulator(Simulator):
     """Kinds of reply for `inject`: `ack`, `nak`, `echo`, `response`; each also for one command: `response C62`."""
 
     dialect: ClassVar[Dialect]
+    step_size: ClassVar[int] = 3
+    """Bytes at the start of a command that tell what it is."""
 
     def __init__(self, wire: Literal["pty", "tcp"] = "tcp", *, path: Path | None = None) -> None:
         super().__init__(wire, path=path)
         self.unit = HandshakeUnit(self.dialect)
         self.mechanism = Mechanism(lambda seconds, task: self._after(seconds, task))
         self.received: list[bytes] = []
+        self._at_commands: list[tuple[bytes, Callable[[], None]]] = []
         self.vanish_on_read = False
         """Somebody pulls each card out as it is read."""
         self._power_on()
@@ -44,6 +48,14 @@ class MotorisedSimulator(Simulator):
     def pull_out(self) -> None:
         """Somebody pulls the card out by force."""
         self._do_in_thread(self.mechanism.pull_out)
+
+    def refuse(self, beginning: bytes, *, times: int = 1) -> None:
+        """Refuse the next commands with this beginning, with NAK."""
+        self._do_in_thread(lambda: self.unit.refusals.extend([beginning] * times))
+
+    def at_command(self, beginning: bytes, task: Callable[[], None]) -> None:
+        """Do something when a command with this beginning next comes, before it is obeyed; in this thread."""
+        self._do_in_thread(lambda: self._at_commands.append((beginning, task)))
 
     def fail_movement(self, fault: str, *, times: int = 1) -> None:
         """Let the next movements fail, by a name that the kind of device knows, such as `jam`."""
@@ -82,9 +94,19 @@ class MotorisedSimulator(Simulator):
         for event in events:
             if isinstance(event, Commanded):
                 self.received.append(event.text)
-                self._obey(event.text)
+                self._do_what_waited_for(event.text)
+                if self.unit.at_work:  # the power may have gone
+                    self._obey(event.text)
             elif isinstance(event, Interrupted):
                 self._abort()
+
+    def _do_what_waited_for(self, command: bytes) -> None:
+        for waiting in self._at_commands:
+            beginning, task = waiting
+            if command.startswith(beginning):
+                self._at_commands.remove(waiting)
+                task()
+                return
 
     def _respond(self, text: bytes) -> None:
         if self.unit.at_work:  # else it was given up
@@ -107,6 +129,6 @@ class MotorisedSimulator(Simulator):
         self._after(MOVEMENT_TIME, end)
 
     def _send_outgoing(self) -> None:
-        command = self.unit.command[:3].decode("latin-1")
+        command = self.unit.command[: self.step_size].decode("latin-1")
         for outgoing in self.unit.take_outgoing():
             self._reply(f"{outgoing.kind} {command}", outgoing.kind, data=outgoing.data)
