@@ -4,7 +4,7 @@ from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 
-from swipegate.devices import drivers
+from swipegate.devices import registry
 from swipegate.devices.drivers import BUILT_IN, create_reader, driver_names, find_driver
 from swipegate.devices.drivers.msr605 import Msr605Reader
 from swipegate.devices.errors import SettingsError
@@ -19,7 +19,7 @@ def plugged_in(monkeypatch: pytest.MonkeyPatch) -> None:
         "function": "os:getcwd",
     }
     points = EntryPoints(EntryPoint(name, target, "swipegate.drivers") for name, target in targets.items())
-    monkeypatch.setattr(drivers, "entry_points", lambda group: points.select(group=group))
+    monkeypatch.setattr(registry, "entry_points", lambda group: points.select(group=group))
 
 
 def test_built_in_driver_is_found_and_tells_what_it_has() -> None:

@@ -1,1 +1,18 @@
-"""The other end of each wire on a real pseudo-terminal or socket, with cards to swipe and faults."""
+"""The other end of each wire on a real pseudo-terminal or socket, with cards to insert and faults.
+
+A simulator of another package registers through the entry point group `swipegate.simulators`: the name of its
+driver, and the class that extends Simulator. The names of the simulators here cannot be taken.
+"""
+
+from swipegate.devices.registry import Registry
+from swipegate.devices.simulators.base import Simulator
+
+ENTRY_POINT_GROUP = "swipegate.simulators"
+# Name -> module and class, imported when first asked for.
+BUILT_IN = {
+    "msr605": ("swipegate.devices.simulators.msr605", "Msr605Simulator"),
+    "sankyo": ("swipegate.devices.simulators.sankyo", "SankyoSimulator"),
+}
+SIMULATORS = Registry("simulator", Simulator, ENTRY_POINT_GROUP, BUILT_IN)  # type: ignore[type-abstract]
+simulator_names = SIMULATORS.names
+find_simulator = SIMULATORS.find

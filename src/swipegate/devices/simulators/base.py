@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Self
 
+from swipegate.devices.simulators.cards import SimulatedCard
 from swipegate.devices.simulators.faults import HANG_UP, Fault, Piece
 
 # How long the thread sleeps when nothing happens, and how long it may take to end, seconds.
@@ -28,14 +29,20 @@ class Simulator(ABC):
     """A context-managed device; on leaving, its thread and descriptors are gone.
 
     `wire` is `pty` (POSIX only) or `tcp`. With `path`, a symbolic link at that path leads to the pseudo-
-    terminal, as /dev/serial/by-id does, and still does so after a replug.
+    terminal, as /dev/serial/by-id does, and still does so after a replug. `listen` is a socket's host and port;
+    port 0 is any that is free.
 
     Thread-safety: public methods may be called from any thread.
     """
 
-    def __init__(self, wire: Literal["pty", "tcp"] = "pty", *, path: Path | None = None) -> None:
-        self._path = path
-        self._wire: _Wire = _PtyWire(path) if wire == "pty" else _TcpWire()
+    def __init__(
+        self,
+        wire: Literal["pty", "tcp"] = "pty",
+        *,
+        path: Path | None = None,
+        listen: tuple[str, int] = ("127.0.0.1", 0),
+    ) -> None:
+        self._wire: _Wire = _PtyWire(path) if wire == "pty" else _TcpWire(*listen)
         self._lock = threading.RLock()
         self._tasks: list[Callable[[], None]] = []
         self._outbox: list[tuple[float, int, bytes]] = []
@@ -94,6 +101,10 @@ class Simulator(ABC):
     def power_cycle(self) -> None:
         """Lose everything that is not kept without power, with the line left up."""
         self._do_in_thread(self._power_on)
+
+    @abstractmethod
+    def insert(self, card: SimulatedCard, *, after: float = 0.0) -> None:
+        """A person inserts or swipes a card as soon as the device waits for one, or `after` seconds later."""
 
     @abstractmethod
     def _power_on(self) -> None:
@@ -286,16 +297,17 @@ class _PtyWire(_Wire):
 class _TcpWire(_Wire):
     """A socket that listens for one host at a time; a new host takes the place of the one before."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str, port: int) -> None:
         self._listener: socket.socket | None = None
         self._host: socket.socket | None = None
-        self._port = 0
+        self._address, self._asked_port = address, port
+        self._port = port
 
     def plug(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", self._port))
+        self._listener = socket.create_server((self._address, self._port))
         self._listener.setblocking(False)
         self._port = self._listener.getsockname()[1]
-        self.url = f"socket://127.0.0.1:{self._port}"
+        self.url = f"socket://{self._address}:{self._port}"
 
     def unplug(self) -> None:
         for end in (self._host, self._listener):
@@ -309,7 +321,7 @@ class _TcpWire(_Wire):
             self._host = None
 
     def forget(self) -> None:
-        self._port = 0
+        self._port = self._asked_port
 
     def readers(self) -> list[int]:
         return [end.fileno() for end in (self._host, self._listener) if end is not None]

@@ -38,3 +38,11 @@ class SimulatedCard:
     def tracks(self) -> tuple[Track, Track, Track]:
         """The three tracks."""
         return self.track1, self.track2, self.track3
+
+
+# Published test numbers.
+TEST_CARD = SimulatedCard(
+    "%B4111111111111111^TEST/CARD^30012010000000000000?",
+    ";4111111111111111=30012010000000000000?",
+    ";014111111111111111==0000000000000000000?",
+)

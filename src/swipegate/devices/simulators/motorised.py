@@ -23,8 +23,14 @@ class MotorisedSimulator(Simulator):
     step_size: ClassVar[int] = 3
     """Bytes at the start of a command that tell what it is."""
 
-    def __init__(self, wire: Literal["pty", "tcp"] = "tcp", *, path: Path | None = None) -> None:
-        super().__init__(wire, path=path)
+    def __init__(
+        self,
+        wire: Literal["pty", "tcp"] = "tcp",
+        *,
+        path: Path | None = None,
+        listen: tuple[str, int] = ("127.0.0.1", 0),
+    ) -> None:
+        super().__init__(wire, path=path, listen=listen)
         self.unit = HandshakeUnit(self.dialect)
         self.mechanism = Mechanism(lambda seconds, task: self._after(seconds, task))
         self.received: list[bytes] = []

@@ -29,8 +29,14 @@ TRAILING_ZEROS = 16
 class Msr605Simulator(Simulator):
     """Kinds of reply for `inject`: `block` (a card read), `test` (communication test), `status`, `info`."""
 
-    def __init__(self, wire: Literal["pty", "tcp"] = "pty", *, path: Path | None = None) -> None:
-        super().__init__(wire, path=path)
+    def __init__(
+        self,
+        wire: Literal["pty", "tcp"] = "pty",
+        *,
+        path: Path | None = None,
+        listen: tuple[str, int] = ("127.0.0.1", 0),
+    ) -> None:
+        super().__init__(wire, path=path, listen=listen)
         self._unit = Msr605Unit()
         self.received: list[Command] = []
         self.written: list[Block] = []
@@ -49,6 +55,9 @@ class Msr605Simulator(Simulator):
         with self._lock:
             self._cards.append((after, card))
         self._after(0.0, self._pass_next_card)
+
+    def insert(self, card: SimulatedCard, *, after: float = 0.0) -> None:
+        self.swipe(card, after=after)
 
     def swipe_now(self, card: SimulatedCard) -> None:
         """Pass a card whether or not the unit waits for one; it goes unnoticed when not."""
