@@ -5,11 +5,9 @@ length read is held to what is left of the message before it is used; the answer
 that lengths are known.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, _PyBytes_Resize
-from cpython.object cimport PyObject
-from cpython.ref cimport Py_XDECREF
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
 from swipegate.core.numbers cimport CompiledFormat, Digits, FormatSet, NumberMatch, match_formats
@@ -52,11 +50,7 @@ cdef enum:
                + MAX_DIFFERENCES * DIFFERENCE_SIZE + 72)
 
 cdef enum:
-    # The answer of a batch: what is set aside for it at first, and more of each time. A track of text takes
-    # three to four times its own size.
-    GROWTH = 4
-    FIRST_OUTPUT = 256 * 1024         # bytes of the message that count for it
-    SHORT_OUTPUT = 512
+    KEPT_OUTPUT = MAX_MESSAGE         # bytes of an answer's room that are kept for the next message
 
 cdef enum Failure:
     FINE
@@ -97,24 +91,20 @@ cdef struct Cursor:
     const uint8_t *place
     const uint8_t *end
 
+# The answer in the making.
+cdef struct Output:
+    char *data             # malloc's
+    Py_ssize_t size        # how much of it is written
+    Py_ssize_t capacity
+
 cdef struct Batch:
     SwipeReading swipe
+    Output output
     uint64_t id
     int track              # the raw track in hand, for an error
     bint only_texts        # whether any other form ends the work
     uint32_t *intervals    # MAX_INTERVALS, once needed
     uint8_t scratch[SCRATCH]
-
-# A bytes object in the making, and how much of it is written.
-cdef struct Output:
-    PyObject *data
-    char *place            # the next byte goes there
-    Py_ssize_t size
-    Py_ssize_t capacity
-
-cdef extern from "Python.h":
-    PyObject *_PyBytes_FromStringAndSize "PyBytes_FromStringAndSize"(
-        const char *data, Py_ssize_t size) except NULL
 
 cdef extern from *:
     """
@@ -640,30 +630,27 @@ cdef uint8_t *_write_swipe(Batch *work, const CompiledFormat *formats, Py_ssize_
     return _put_number(place, 1, work.id)
 
 
-cdef Failure _grow(Output *output, Py_ssize_t capacity) noexcept with gil:
-    try:
-        _PyBytes_Resize(&output.data, capacity)
-    except MemoryError:  # it has let go of the bytes
+cdef Failure _grow(Output *output, Py_ssize_t needed) noexcept nogil:
+    cdef Py_ssize_t capacity = 2 * needed
+    cdef char *data = <char *>realloc(output.data, capacity)
+    if data == NULL:
         return NO_MEMORY
-    output.place = PyBytes_AS_STRING(<object>output.data) + output.size
+    output.data = data
     output.capacity = capacity
     return FINE
 
 
 cdef inline Failure _append(Output *output, const uint8_t *data, Py_ssize_t size) noexcept nogil:
     cdef Py_ssize_t needed = output.size + size
-    if needed > output.capacity:
-        if _grow(output, needed + max(output.capacity, <Py_ssize_t>FIRST_OUTPUT)) != FINE:
-            return NO_MEMORY
-    memcpy(output.place, data, size)
-    output.place += size
+    if needed > output.capacity and _grow(output, needed) != FINE:
+        return NO_MEMORY
+    memcpy(output.data + output.size, data, size)
     output.size = needed
     return FINE
 
 
 cdef Failure _decode_swipe(
-    Cursor *cursor, const CompiledFormat *formats, Py_ssize_t count, Batch *work, bint tagged,
-    Output *output
+    Cursor *cursor, const CompiledFormat *formats, Py_ssize_t count, Batch *work, bint tagged
 ) noexcept nogil:
     cdef uint8_t *end = work.scratch + SCRATCH
     cdef uint8_t *place
@@ -675,12 +662,11 @@ cdef Failure _decode_swipe(
         return OVERFLOW
     if tagged:
         place = _put_length(place, 1, end)
-    return _append(output, place, end - place)
+    return _append(&work.output, place, end - place)
 
 
 cdef Failure _decode_batch(
-    Cursor *cursor, const CompiledFormat *formats, Py_ssize_t count, Batch *work, Output *output,
-    int *swipe
+    Cursor *cursor, const CompiledFormat *formats, Py_ssize_t count, Batch *work, int *swipe
 ) noexcept nogil:
     cdef Cursor inner
     cdef uint32_t field
@@ -696,7 +682,7 @@ cdef Failure _decode_batch(
                 return NOT_SHORT
             failure = _message(cursor, &inner)
             if failure == FINE:
-                failure = _decode_swipe(&inner, formats, count, work, True, output)
+                failure = _decode_swipe(&inner, formats, count, work, True)
             if failure == FINE:
                 swipe[0] += 1
         else:
@@ -735,6 +721,8 @@ cdef Batch *_take_batch() except NULL:
         work = <Batch *>malloc(sizeof(Batch))
         if work == NULL:
             raise MemoryError
+        work.output = Output(NULL, 0, 0)
+    work.output.size = 0
     work.intervals = NULL
     swipe_init(&work.swipe)
     return work
@@ -743,12 +731,17 @@ cdef Batch *_take_batch() except NULL:
 cdef void _leave_batch(Batch *work) noexcept:
     free(work.intervals)
     swipe_free(&work.swipe)
-    free(swipegate_leave_spare(work))
+    if work.output.capacity > KEPT_OUTPUT:
+        free(work.output.data)
+        work.output = Output(NULL, 0, 0)
+    work = <Batch *>swipegate_leave_spare(work)
+    if work != NULL:
+        free(work.output.data)
+        free(work)
 
 
 cdef bytes _decode(const uint8_t[::1] message, FormatSet formats, bint one, bint only_texts):
     cdef Batch *work
-    cdef Output output = Output(NULL, NULL, 0, 0)
     cdef Cursor cursor
     cdef Failure failure
     cdef uint8_t nothing = 0
@@ -757,25 +750,21 @@ cdef bytes _decode(const uint8_t[::1] message, FormatSet formats, bint one, bint
         raise InvalidField("swipe" if one else "request", f"must be at most {MAX_MESSAGE:,} bytes")
     cursor.place = &message[0] if message.shape[0] else &nothing
     cursor.end = cursor.place + message.shape[0]
-    output.capacity = GROWTH * min(message.shape[0], <Py_ssize_t>FIRST_OUTPUT) + SHORT_OUTPUT
     work = _take_batch()
     work.only_texts = only_texts
     try:
-        output.data = _PyBytes_FromStringAndSize(NULL, output.capacity)
-        output.place = PyBytes_AS_STRING(<object>output.data)
         with nogil:
             if one:
-                failure = _decode_swipe(&cursor, formats.formats, formats.count, work, False, &output)
+                failure = _decode_swipe(&cursor, formats.formats, formats.count, work, False)
             else:
-                failure = _decode_batch(&cursor, formats.formats, formats.count, work, &output, &swipe)
+                failure = _decode_batch(&cursor, formats.formats, formats.count, work, &swipe)
         if failure == NOT_SHORT:
             return None
         if failure != FINE:
             raise _error(failure, "swipe" if one else f"swipes[{swipe}]", work.track)
-        _PyBytes_Resize(&output.data, output.size)
-        return <bytes>output.data
+        # Copied, for an object made smaller would be mapped and unmapped anew by malloc each time.
+        return PyBytes_FromStringAndSize(work.output.data, work.output.size)
     finally:
-        Py_XDECREF(output.data)
         _leave_batch(work)
 
 
