@@ -94,9 +94,10 @@ cdef uint8_t _classes(const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noe
             index = min(index, end - 8)  # the last word overlaps the one before it
             memcpy(&word, text + index, 8)
             index += 8
-            # 0x30 to 0x3F have one high nibble; 0x20 to 0x5F have bits 5 and 6 unlike and bit 7 clear.
+            # 0x30 to 0x3F have one high nibble; 0x20 to 0x5F are 0x40 to 0x7F when 0x20 is added, and a byte
+            # that carries into the next is itself none of them.
             out_of_five |= word ^ <uint64_t>0x3030303030303030
-            out_of_seven |= word ^ <uint64_t>0x4040404040404040 ^ (word << 1 & <uint64_t>0x4040404040404040)
+            out_of_seven |= (word + <uint64_t>0x2020202020202020) ^ <uint64_t>0x4040404040404040
         if not out_of_seven & <uint64_t>0xC0C0C0C0C0C0C0C0:
             return NOT_FIVE if out_of_five & <uint64_t>0xF0F0F0F0F0F0F0F0 else 0
     for index in range(start, end):
@@ -113,6 +114,17 @@ cdef inline Py_ssize_t _find_far(
         return end
     found = memchr(text + start, byte, end - start)
     return end if found == NULL else <const uint8_t *>found - text
+
+
+cdef inline Py_ssize_t _find_last(
+    const uint8_t *text, uint8_t byte, Py_ssize_t start, Py_ssize_t end
+) noexcept nogil:
+    """Last place of a byte, or -1; meant for the few characters of a field."""
+    while end > start:
+        end -= 1
+        if text[end] == byte:
+            return end
+    return -1
 
 
 cdef inline int _luhn_word(const char *digits) noexcept nogil:
@@ -246,25 +258,11 @@ cdef void _parse_tail(
     set_field(record, DISCRETIONARY, place, end)
 
 
-cdef Py_ssize_t _title_stop(const uint8_t *text, Py_ssize_t start, Py_ssize_t *end) noexcept nogil:
-    """The full stop before the title, which is the last one with something behind it, else -1; `end` is set
-    to the end of the name without blanks and full stops there.
-    """
-    cdef Py_ssize_t place
-    while end[0] > start and (text[end[0] - 1] == c" " or text[end[0] - 1] == c"."):
-        end[0] -= 1
-    place = end[0]
-    while place > start and text[place - 1] != c".":
-        place -= 1
-    return place - 1 if place > start else -1
-
-
 cdef void _parse_name(TrackRecord *record, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """Surname / first name, blank, middle name, full stop, title (ISO/IEC 7813)."""
     cdef const uint8_t *text = record.text
     cdef Py_ssize_t solidus = find(text, c"/", start, end)
-    cdef Py_ssize_t stop = end
-    cdef Py_ssize_t blank, title
+    cdef Py_ssize_t blank, stop, title
     set_field(record, NAME, start, end)
     if end - start > MAX_NAME:
         record.errors |= codes.ERROR_NAME
@@ -275,8 +273,14 @@ cdef void _parse_name(TrackRecord *record, Py_ssize_t start, Py_ssize_t end) noe
     start = solidus + 1
     while start < end and text[start] == c" ":
         start += 1
+    while end > start and text[end - 1] == c" ":
+        end -= 1
+    stop = end
     if find(text, c".", start, end) < end:
-        title = _title_stop(text, start, &stop)
+        # The title stands behind the last full stop that has something behind it.
+        while stop > start and (text[stop - 1] == c" " or text[stop - 1] == c"."):
+            stop -= 1
+        title = _find_last(text, c".", start, stop)
         if title >= 0:
             set_trimmed(record, TITLE, title + 1, end)
             stop = title
@@ -834,6 +838,16 @@ cdef bint _is_marker(const TrackRecord *record) noexcept nogil:
     return record.data.length == 1 and record.text[record.data.start] == c"E" and record.data.start == 1
 
 
+cdef void _forget(TrackRecord *record) noexcept nogil:
+    """Make of a marker a track that was not read; what was forgiven behind it stays."""
+    record.errors = codes.ERROR_NOT_READ
+    record.standard = codes.STANDARD_NONE
+    record.length = 0
+    record.data.length = 0
+    record.lrc = codes.LRC_NONE
+    record.lrc_character = 0
+
+
 cdef Py_ssize_t _start_of(const uint8_t *line, Py_ssize_t length, int number) noexcept nogil:
     """Where the first track begins: behind control characters and a reader's prefix."""
     cdef Py_ssize_t start = 0
@@ -865,6 +879,7 @@ cdef int split_line(
     cdef int seen = 0        # number of the last track
     cdef int expected
     cdef uint8_t found
+    cdef bint unread
     cdef uint32_t framing = codes.ALLOWED_FRAMING if place > 0 else 0
     cdef TrackRecord *record
     if length > MAX_TEXT:
@@ -893,18 +908,12 @@ cdef int split_line(
         framing = 0
         if seen < record.number:
             seen = record.number
-        if _is_marker(record):
-            record.errors = codes.ERROR_NOT_READ
+        unread = _is_marker(record)
+        if unread:
             record.allowances = 0
-            record.standard = 0
-            place = _close(record, end, length, line, one)
-            record.length = 0
-            record.data.length = 0
-            record.lrc = codes.LRC_NONE
-            record.lrc_character = 0
-            record.errors = codes.ERROR_NOT_READ
-        else:
-            place = _close(record, end, length, line, one)
+        place = end if end == length else _close(record, end, length, line, one)
+        if unread:
+            _forget(record)
         count += 1
         if one:
             break
