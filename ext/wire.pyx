@@ -44,6 +44,7 @@ cdef enum:
     TRACK_OVERHEAD = 512
     DIFFERENCE_SIZE = 8
     BLOCK = 16                        # bytes of a short field, copied whole
+    SHORT_KEYS = 16                   # fields below have a key of one byte
     NUMBER_SIZE = 512                 # a card number's: five strings of at most 64 characters
     # A swipe's answer: 8 texts, and 64 tracks made of them.
     SCRATCH = (MAX_TRACKS * MAX_TEXT * COPIES + MAX_RECORDS * TRACK_OVERHEAD + NUMBER_SIZE
@@ -419,6 +420,15 @@ cdef inline uint8_t *_put_number(uint8_t *place, int field, uint64_t value) noex
     return place
 
 
+cdef inline uint8_t *_put_small(uint8_t *place, int field, uint8_t value) noexcept nogil:
+    """A number under 128: an enum, a flag, a digit."""
+    if value:
+        place -= 1
+        place[0] = value
+        place = _put_varint(place, <uint64_t>(field << 3))
+    return place
+
+
 cdef inline uint8_t *_put_length(uint8_t *place, int field, const uint8_t *end) noexcept nogil:
     """Close, at its front, a string or message that ends at `end`."""
     cdef Py_ssize_t length = end - place
@@ -466,7 +476,8 @@ cdef inline uint8_t *_put_present(
     """The fields from `first` to before `end` that are there; `number` is the proto's number of `first`."""
     cdef uint64_t mask = record.present & ((<uint64_t>1 << end) - 1) >> first << first
     cdef const uint8_t *text = record.text
-    cdef bint unprintable = record.unprintable
+    cdef Py_ssize_t most = 0 if record.unprintable else BLOCK
+    cdef bint short_keys = end - first + number <= SHORT_KEYS
     cdef int field
     cdef Py_ssize_t length, stop
     while mask:
@@ -475,7 +486,7 @@ cdef inline uint8_t *_put_present(
         length = record.fields[field].length
         stop = record.fields[field].start + length
         field += number - first
-        if length <= BLOCK <= stop and field < 16 and not unprintable:
+        if length <= most and stop >= BLOCK and (short_keys or field < SHORT_KEYS):
             # One copy of a whole block: what is before the field gets overwritten by what comes next.
             memcpy(place - BLOCK, text + stop - BLOCK, BLOCK)
             place -= length + 2
@@ -502,9 +513,9 @@ cdef uint8_t *_put_licence(uint8_t *place, const TrackRecord *record) noexcept n
     cdef const Licence *licence = &record.licence
     cdef uint8_t *end = place
     place = _put_present(place, record, FIRST_LICENCE_FIELD, FIELD_COUNT, 7)
-    place = _put_number(place, 6, licence.sex)
+    place = _put_small(place, 6, licence.sex)
     place = _put_string(place, 5, <const uint8_t *>licence.birth, licence.birth_length)
-    place = _put_number(place, 4, licence.expiry_rule)
+    place = _put_small(place, 4, licence.expiry_rule)
     place = _put_string(place, 3, <const uint8_t *>licence.expiry, licence.expiry_length)
     place = _put_string(place, 2, <const uint8_t *>licence.number, licence.number_length)
     place = _put_string(place, 1, <const uint8_t *>licence.jurisdiction, licence.jurisdiction_length)
@@ -513,9 +524,9 @@ cdef uint8_t *_put_licence(uint8_t *place, const TrackRecord *record) noexcept n
 
 cdef inline uint8_t *_put_service(uint8_t *place, const uint8_t *service) noexcept nogil:
     cdef uint8_t *end = place
-    place = _put_number(place, 3, service[2])
-    place = _put_number(place, 2, service[1])
-    place = _put_number(place, 1, service[0])
+    place = _put_small(place, 3, service[2])
+    place = _put_small(place, 2, service[1])
+    place = _put_small(place, 1, service[0])
     return place if place == end else _put_length(place, 15, end)
 
 
@@ -523,7 +534,7 @@ cdef inline uint8_t *_put_fields(uint8_t *place, const TrackRecord *record) noex
     """TrackFields, unless every field is empty."""
     cdef uint8_t *end = place
     cdef uint8_t *track3_end
-    place = _put_number(place, 16, record.brand)
+    place = _put_small(place, 16, record.brand)
     place = _put_service(place, record.service)
     if record.is_licence:
         place = _put_licence(place, record)
@@ -548,8 +559,8 @@ cdef uint8_t *_put_repairs(uint8_t *place, const Reading *reading) noexcept nogi
     cdef int index
     for index in range(reading.repair_count - 1, -1, -1):
         end = place
-        place = _put_number(place, 4, reading.repairs[index].bits)
-        place = _put_number(place, 3, reading.repairs[index].method)
+        place = _put_small(place, 4, reading.repairs[index].bits)
+        place = _put_small(place, 3, reading.repairs[index].method)
         place = _put_string(place, 2, <const uint8_t *>&reading.repairs[index].character, 1)
         place = _put_number(place, 1, reading.repairs[index].position)
         place = _put_length(place, 9, end)
@@ -563,7 +574,7 @@ cdef uint8_t *_put_track(uint8_t *place, const TrackRecord *record, const Readin
     if reading != NULL:
         lrc = reading.lrc
         lrc_character = reading.lrc_character
-        place = _put_number(place, 13, reading.coding > MSB_FIRST)
+        place = _put_small(place, 13, reading.coding > MSB_FIRST)
     place = _put_fields(place, record)
     if record.allowances:
         place = _put_mask(place, 11, record.allowances)
@@ -571,16 +582,16 @@ cdef uint8_t *_put_track(uint8_t *place, const TrackRecord *record, const Readin
         place = _put_mask(place, 10, record.errors & ~<uint32_t>codes.NOT_PROVED)
     if reading != NULL:
         place = _put_repairs(place, reading)
-        place = _put_number(place, 8, reading.inverted)
-        place = _put_number(place, 7, reading.bits_per_character)
+        place = _put_small(place, 8, reading.inverted)
+        place = _put_small(place, 7, reading.bits_per_character)
     if lrc_character:
         place = _put_string(place, 6, <const uint8_t *>&lrc_character, 1)
-    place = _put_number(place, 5, lrc)
+    place = _put_small(place, 5, lrc)
     if reading != NULL:
-        place = _put_number(place, 4, reading.direction)
-    place = _put_number(place, 3, record.standard)
+        place = _put_small(place, 4, reading.direction)
+    place = _put_small(place, 3, record.standard)
     place = _put_text(place, 2, record, 0, record.length)
-    place = _put_number(place, 1, record.number)
+    place = _put_small(place, 1, record.number)
     return _put_length(place, 2, end)
 
 
@@ -590,8 +601,8 @@ cdef inline uint8_t *_put_digits(uint8_t *place, int field, const Digits *digits
 
 cdef uint8_t *_put_card_number(uint8_t *place, const NumberMatch *match) noexcept nogil:
     cdef uint8_t *end = place
-    place = _put_number(place, 7, match.format.number_is_pan)
-    place = _put_number(place, 6, match.track)
+    place = _put_small(place, 7, match.format.number_is_pan)
+    place = _put_small(place, 6, match.track)
     place = _put_digits(place, 5, &match.expiry)
     place = _put_digits(place, 4, &match.issue)
     place = _put_digits(place, 3, &match.facility)
@@ -602,9 +613,9 @@ cdef uint8_t *_put_card_number(uint8_t *place, const NumberMatch *match) noexcep
 
 cdef uint8_t *_put_difference(uint8_t *place, const Difference *difference) noexcept nogil:
     cdef uint8_t *end = place
-    place = _put_number(place, 3, difference.second)
-    place = _put_number(place, 2, difference.first)
-    place = _put_number(place, 1, difference.field)
+    place = _put_small(place, 3, difference.second)
+    place = _put_small(place, 2, difference.first)
+    place = _put_small(place, 1, difference.field)
     return _put_length(place, 4, end)
 
 
