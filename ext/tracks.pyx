@@ -14,7 +14,7 @@ from swipegate.core.records cimport (
     RELAY_MARKER, RETRY_COUNT, SAN1_RESTRICTION, SAN2_RESTRICTION, SECOND_SAN, SERVICE_CODE, SURNAME, TITLE,
     Licence, Span, TrackRecord)
 from swipegate.core.texts cimport (
-    are_digits, digits_end, find, has, is_digit, is_month, set_field, set_trimmed)
+    are_digits, blanks_end, blanks_start, digits_end, find, has, is_digit, is_month, set_field, set_trimmed)
 
 from swipegate.core import encoders
 
@@ -220,7 +220,7 @@ cdef void _parse_tail(
 ) noexcept nogil:
     """Expiry date or separator, service code or separator, discretionary data (ISO/IEC 7813)."""
     cdef const uint8_t *text = record.text
-    cdef Py_ssize_t after_blanks = place
+    cdef Py_ssize_t after_blanks
     if place + 8 <= end and digits_end(text, place, place + 8) >= place + 7 and is_month(text, place + 2):
         set_field(record, EXPIRY, place, place + 4)
         _set_service(record, place + 4)
@@ -229,8 +229,7 @@ cdef void _parse_tail(
     if place >= end:
         record.allowances |= codes.ALLOWED_FIELDS_MISSING
         return
-    while after_blanks < end and text[after_blanks] == c" ":
-        after_blanks += 1
+    after_blanks = blanks_end(text, place, end)
     if text[place] == separator:
         place += 1
     elif are_digits(text, after_blanks, 4, end):
@@ -270,12 +269,8 @@ cdef void _parse_name(TrackRecord *record, Py_ssize_t start, Py_ssize_t end) noe
         record.allowances |= codes.ALLOWED_NAME_WITHOUT_SOLIDUS
         return
     set_trimmed(record, SURNAME, start, solidus)
-    start = solidus + 1
-    while start < end and text[start] == c" ":
-        start += 1
-    while end > start and text[end - 1] == c" ":
-        end -= 1
-    stop = end
+    start = blanks_end(text, solidus + 1, end)
+    stop = end = blanks_start(text, start, end)
     if find(text, c".", start, end) < end:
         # The title stands behind the last full stop that has something behind it.
         while stop > start and (text[stop - 1] == c" " or text[stop - 1] == c"."):

@@ -399,18 +399,28 @@ cdef inline void _copy(uint8_t *target, const uint8_t *source, Py_ssize_t size) 
 
 # What is put goes before `place`; the place of its first byte comes back.
 
-cdef inline uint8_t *_put_varint(uint8_t *place, uint64_t value) noexcept nogil:
-    cdef int index, size
-    if value < 0x80:
-        (place - 1)[0] = <uint8_t>value
-        return place - 1
-    size = swipegate_top_bit(value) // 7 + 1
+cdef uint8_t *_put_long_varint(uint8_t *place, uint64_t value) noexcept nogil:
+    cdef int size = swipegate_top_bit(value) // 7 + 1
+    cdef int index
     place -= size
     for index in range(size - 1):
         place[index] = <uint8_t>(value & 0x7F | 0x80)
         value >>= 7
     place[size - 1] = <uint8_t>value
     return place
+
+
+cdef inline uint8_t *_put_varint(uint8_t *place, uint64_t value) noexcept nogil:
+    if value < 0x80:
+        place -= 1
+        place[0] = <uint8_t>value
+        return place
+    if value < 0x4000:
+        place -= 2
+        place[0] = <uint8_t>(value & 0x7F | 0x80)
+        place[1] = <uint8_t>(value >> 7)
+        return place
+    return _put_long_varint(place, value)
 
 
 cdef inline uint8_t *_put_number(uint8_t *place, int field, uint64_t value) noexcept nogil:
@@ -431,16 +441,7 @@ cdef inline uint8_t *_put_small(uint8_t *place, int field, uint8_t value) noexce
 
 cdef inline uint8_t *_put_length(uint8_t *place, int field, const uint8_t *end) noexcept nogil:
     """Close, at its front, a string or message that ends at `end`."""
-    cdef Py_ssize_t length = end - place
-    if length < 0x80:
-        (place - 1)[0] = <uint8_t>length
-        place -= 1
-    elif length < 0x4000:
-        (place - 2)[0] = <uint8_t>(length & 0x7F | 0x80)
-        (place - 1)[0] = <uint8_t>(length >> 7)
-        place -= 2
-    else:
-        place = _put_varint(place, <uint64_t>length)
+    place = _put_varint(place, <uint64_t>(end - place))
     return _put_varint(place, <uint64_t>(field << 3 | 2))
 
 

@@ -10,7 +10,7 @@ cdef extern from *:
     /* The place, in memory, of the first byte whose top bit is set; of the highest bit. Neither for 0. */
     #if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     #define swipegate_first_byte(word) (__builtin_ctzll(word) >> 3)
-    #define swipegate_top_bit(word) (63 - __builtin_clzll(word))
+    #define swipegate_top_bit(word) (63 ^ __builtin_clzll(word))
     #else
     #include <string.h>
     static int swipegate_first_byte(unsigned long long word) {
@@ -76,6 +76,27 @@ cdef inline Py_ssize_t find(
     return end
 
 
+cdef inline bint _are_blanks(const uint8_t *text) noexcept nogil:
+    """Whether eight characters are."""
+    cdef uint64_t word
+    memcpy(&word, text, 8)
+    return word == <uint64_t>0x2020202020202020
+
+
+cdef inline Py_ssize_t blanks_end(const uint8_t *text, Py_ssize_t place, Py_ssize_t end) noexcept nogil:
+    """The first place from `place` on that holds no blank, or end."""
+    while place < end and text[place] == c" ":
+        place += 8 if end - place >= 8 and _are_blanks(text + place) else 1
+    return place
+
+
+cdef inline Py_ssize_t blanks_start(const uint8_t *text, Py_ssize_t place, Py_ssize_t end) noexcept nogil:
+    """Where the blanks before `end` begin, not before `place`."""
+    while end > place and text[end - 1] == c" ":
+        end -= 8 if end - place >= 8 and _are_blanks(text + end - 8) else 1
+    return end
+
+
 cdef inline bint are_digits(
     const uint8_t *text, Py_ssize_t start, Py_ssize_t count, Py_ssize_t end
 ) noexcept nogil:
@@ -101,11 +122,8 @@ cdef inline void set_trimmed(
     TrackRecord *record, int field, Py_ssize_t start, Py_ssize_t end
 ) noexcept nogil:
     """Fill a field without the blanks at its ends."""
-    while start < end and record.text[start] == c" ":
-        start += 1
-    while end > start and record.text[end - 1] == c" ":
-        end -= 1
-    set_field(record, field, start, end)
+    start = blanks_end(record.text, start, end)
+    set_field(record, field, start, blanks_start(record.text, start, end))
 
 
 cdef inline bint has(const TrackRecord *record, int field) noexcept nogil:
