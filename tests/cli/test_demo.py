@@ -7,18 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from swipegate.devices.simulators import simulator_names
+
 PAN = "6759649826438453"  # of the recording that it plays; a published test number
 
 
 @pytest.mark.slow
-def test_demo_shows_the_main_job(tmp_path: Path) -> None:
+@pytest.mark.parametrize("device", simulator_names())
+def test_demo_shows_the_main_job(tmp_path: Path, device: str) -> None:
     environment = {**os.environ, "HOME": str(tmp_path), "COLUMNS": "200"}
     environment.pop("XDG_DATA_HOME", None)
-    command = [sys.executable, "-m", "swipegate.cli.main", "demo"]
+    command = [sys.executable, "-m", "swipegate.cli.main", "demo", "--device", device]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     for line in (
-        "MSR605 on the serial line /dev/pts/",
+        f"{device} on the line ",
         "WAITING_FOR_CARD",
         "SUCCEEDED",
         ";675964******8453=2812=**********?",

@@ -4,8 +4,9 @@ import asyncio
 import tempfile
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from grpc import aio
 from rich.padding import Padding
 
@@ -13,9 +14,12 @@ from swipegate import core
 from swipegate.api.server import Server, tokens_of
 from swipegate.cli import client, render
 from swipegate.cli.output import Exit, console, fail
+from swipegate.cli.sources import swipe_of
 from swipegate.core.recordings import read_recording
+from swipegate.devices.errors import SettingsError
+from swipegate.devices.simulators import find_simulator
+from swipegate.devices.simulators.base import Simulator
 from swipegate.devices.simulators.cards import SimulatedCard
-from swipegate.devices.simulators.msr605 import Msr605Simulator
 from swipegate.domain.authority import READ_TRACK_DATA
 from swipegate.settings import load
 from swipegate.v1 import (
@@ -41,26 +45,36 @@ TIME_LIMIT = 60.0
 """Seconds for the whole demonstration."""
 SWIPE_AFTER = 0.5
 """Seconds the invented person takes to find the card."""
+RAW = {"msr605": {"mode": "raw"}}
+"""Devices that give the bits of the stripe when their settings say so."""
 CARD_TYPE_ABA = 5
 """Magstripe ABA track 2, one of the card types that every installation has."""
 
 
-def demo() -> None:
+def demo(
+    device: Annotated[
+        str, typer.Option(help="Which device; `swipegate simulate list` shows all.")
+    ] = "msr605",
+) -> None:
     """Show the whole way of a swipe, with everything in this process and nothing left behind.
 
-    A recorded hand swipe runs through a simulated MSR605 on a pseudo-terminal, the real driver, the compiled
-    core, a card request and two assignments, all over gRPC with an embedded database.
+    A recorded hand swipe runs through a simulated device on a real line, the real driver, the compiled core, a
+    card request and two assignments, all over gRPC with an embedded database.
     """
     try:
-        asyncio.run(asyncio.wait_for(_demo(), TIME_LIMIT))
+        simulator = find_simulator(device)()
+    except SettingsError as error:
+        fail(Exit.USAGE, str(error))
+    try:
+        asyncio.run(asyncio.wait_for(_demo(device, simulator), TIME_LIMIT))
     except TimeoutError:
         fail(Exit.UNAVAILABLE, f"the demonstration did not end within {TIME_LIMIT:g} seconds")
     except aio.AioRpcError as error:
         fail(Exit.UNAVAILABLE, f"{client.reason_of(error)}: {error.details()}")
 
 
-async def _demo() -> None:
-    with tempfile.TemporaryDirectory(prefix="swipegate-demo-") as folder, Msr605Simulator() as reader:
+async def _demo(driver: str, simulator: Simulator) -> None:
+    with tempfile.TemporaryDirectory(prefix="swipegate-demo-") as folder, simulator as reader:
         settings = load(data_dir=Path(folder), listen="127.0.0.1:0", pc_name="kiosk-1", drain_delay=0)
         server = Server(settings)
         await server.start()
@@ -68,7 +82,7 @@ async def _demo() -> None:
             token = tokens_of(settings).mint("demo", "swipegate-demo", [READ_TRACK_DATA], 3600)
             _step("server", f"gRPC on 127.0.0.1:{server.port}, SQLite in {folder}")
             async with aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-                await _Demo(channel, client.bearer(token)).run(reader)
+                await _Demo(channel, client.bearer(token), driver).run(reader)
         finally:
             await server.stop()
 
@@ -76,15 +90,15 @@ async def _demo() -> None:
 class _Demo:
     """A client of the server, as any other."""
 
-    def __init__(self, channel: aio.Channel, metadata: client.Metadata) -> None:
+    def __init__(self, channel: aio.Channel, metadata: client.Metadata, driver: str) -> None:
         self._channel = channel
+        self._driver = driver
         self._options: dict[str, Any] = {"metadata": metadata, "timeout": TIME_LIMIT}
 
-    async def run(self, reader: Msr605Simulator) -> None:
+    async def run(self, reader: Simulator) -> None:
         """The whole story; ends the command when something is not as it must be."""
         device = await self._register(reader.url)
-        card = recorded_card()
-        reader.swipe(card, after=SWIPE_AFTER)
+        reader.insert(recorded_card(raw=self._driver in RAW), after=SWIPE_AFTER)
         swipe = await self._read(device)
         console.print(Padding(render.as_rich(render.shown(swipe, reveal=False)), (0, 0, 0, 14)))
         number = swipe.card_number.card_number
@@ -114,11 +128,16 @@ class _Demo:
         )
         devices = device_pb2_grpc.DeviceServiceStub(self._channel)
         device = device_pb2.Device(
-            name="front desk", driver="msr605", port=url, settings={"mode": "raw"}, card_formats=["campus"]
+            name="front desk",
+            driver=self._driver,
+            port=url,
+            settings=RAW.get(self._driver, {}),
+            card_formats=["campus"],
         )
         answer = await devices.CreateDevice(device_pb2.CreateDeviceRequest(device=device), **self._options)
         _step(
-            "device", f"{answer.device.device_id}: MSR605 on the serial line {url} of {answer.device.pc_name}"
+            "device",
+            f"{answer.device.device_id}: {self._driver} on the line {url} of {answer.device.pc_name}",
         )
         return int(answer.device.device_id)
 
@@ -193,11 +212,17 @@ class _Demo:
         _step("proved", "one card, one open assignment, its holder is Grace Hopper")
 
 
-def recorded_card() -> SimulatedCard:
-    """The card of the recording that comes with Swipegate: real hand timing, published test data."""
+def recorded_card(*, raw: bool) -> SimulatedCard:
+    """The card of the recording that comes with Swipegate: real hand timing, published test data.
+
+    Raw: its bits; else the characters, as the head of a device that decodes would give them.
+    """
     with as_file(files("swipegate.cli") / "demo_swipe.wav") as path:
-        track = read_recording(path)[0].tracks[0]
-    return SimulatedCard(track2=core.pack(track.candidates()[0]))
+        recording = read_recording(path)[0]
+    if raw:
+        return SimulatedCard(track2=core.pack(recording.tracks[0].candidates()[0]))
+    decoded = core.decode(swipe_of(recording))
+    return SimulatedCard(track2=decoded.tracks[0].text)
 
 
 def _step(name: str, text: str) -> None:

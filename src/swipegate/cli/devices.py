@@ -34,10 +34,15 @@ Setting = Annotated[
 
 
 @app.callback()
-def ports(context: typer.Context, json: Json = False) -> None:
+def devices(context: typer.Context) -> None:
+    """Without a command: as scan."""
+    if context.invoked_subcommand is None:
+        scan()
+
+
+@app.command("scan")
+def scan(json: Json = False) -> None:
     """Show the serial ports of this machine, and the driver that probably fits each. Opens none of them."""
-    if context.invoked_subcommand is not None:
-        return
     found = find_ports()
     if json:
         for port in found:
@@ -45,7 +50,8 @@ def ports(context: typer.Context, json: Json = False) -> None:
         return
     if not found:
         console.print(
-            "No serial port is here. Plug a reader in; a virtual machine may have to pass it through."
+            "No serial port is here. Plug a reader in; a virtual machine may have to pass it through.\n"
+            "Without a reader:  [bold]swipegate simulate sankyo[/]"
         )
         return
     table = Table("port", "usb", "what it says", "driver")
@@ -53,7 +59,7 @@ def ports(context: typer.Context, json: Json = False) -> None:
         guess = "" if port.guess is None else f"{port.guess.driver}{'' if port.guess.sure else ' ?'}"
         table.add_row(port.url, port.usb_id, port.description, guess)
     console.print(table)
-    console.print("Read a card now:  [bold]swipegate devices read PORT[/]")
+    console.print("Read a card now:  [bold]swipegate devices read PORT --driver DRIVER[/]")
 
 
 def _port_json(port: FoundPort) -> dict[str, Any]:
@@ -88,7 +94,8 @@ def read(
 async def _read(reader: CardReader, seconds: float, *, reveal: bool, json: bool) -> None:
     def on_state(state: ReadState) -> None:
         if not json:
-            hint = ": swipe the card now" if state is ReadState.WAITING_FOR_CARD else ""
+            act = "insert" if reader.capabilities.motorised else "swipe"
+            hint = f": {act} the card now" if state is ReadState.WAITING_FOR_CARD else ""
             console.print(f"[dim]{state}{hint}[/]")
 
     try:

@@ -2,7 +2,7 @@
 
 import typer
 
-from swipegate.cli import decode, demo, devices, encode, formats, serve, token
+from swipegate.cli import decode, demo, devices, encode, formats, serve, simulate, token
 
 app = typer.Typer(
     name="swipegate",
@@ -24,6 +24,7 @@ app.command("decode")(decode.decode)
 app.command("encode")(encode.encode)
 app.add_typer(devices.app, name="devices")
 app.add_typer(formats.app, name="formats")
+app.command("simulate")(simulate.simulate)
 app.command("token")(token.token)
 
 

@@ -5,6 +5,7 @@ into another.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 Piece = tuple[float, bytes]
@@ -155,3 +156,32 @@ class HangUp(Fault):
         delay, data = _join(pieces)
         # A moment for what was sent to arrive: a cut pseudo-terminal forgets it.
         return [(delay, data[: self.count]), (0.05, HANG_UP)]
+
+
+# Faults by the names that a script has for them, with the number that may follow the name.
+_NAMED: dict[str, Callable[[float], Fault]] = {
+    "lose-byte": lambda number: LoseByte(int(number)),
+    "bad-check": lambda number: FlipBits(-1, 0x01),
+    "dribble": lambda number: Dribble(number or 0.002),
+    "junk-before": lambda number: JunkBefore(bytes(range(int(number or 8)))),
+    "junk-after": lambda number: JunkAfter(bytes(range(int(number or 8)))),
+    "silence": lambda number: Silence(),
+    "stop": lambda number: StopAfter(int(number)),
+    "late": lambda number: Late(number or 1.0),
+    "twice": lambda number: Duplicate(),
+    "hang-up": lambda number: HangUp(int(number)),
+}
+FAULT_NAMES = tuple(_NAMED)
+FAULT_NUMBER_MAX = 255
+
+
+def named_fault(name: str, number: float = 0.0) -> Fault:
+    """A fault by its name in a script; `number` is the byte, the count or the seconds that it is about.
+
+    :raises ValueError: there is no such fault, or the number makes no sense.
+    """
+    if name not in _NAMED:
+        raise ValueError(f"{name!r} is none of {', '.join(FAULT_NAMES)}")
+    if not -FAULT_NUMBER_MAX <= number <= FAULT_NUMBER_MAX:
+        raise ValueError(f"{number:g} is not {-FAULT_NUMBER_MAX} to {FAULT_NUMBER_MAX}")
+    return _NAMED[name](number)

@@ -73,6 +73,15 @@ class MotorisedSimulator(Simulator):
             self.mechanism.pull_out()
         return self.mechanism.card if self.mechanism.place is Place.INSIDE else None
 
+    def heal(self) -> None:
+        super().heal()
+        self._do_in_thread(self._heal_mechanism)
+
+    def _heal_mechanism(self) -> None:
+        self.mechanism.faults.clear()
+        self.unit.refusals.clear()
+        self._at_commands.clear()
+
     @abstractmethod
     def _obey(self, command: bytes) -> None:
         """Carry a command out; `_respond` at its end."""
