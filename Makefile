@@ -59,6 +59,7 @@ bench-speed: .venv/installed-bench
 	$(BIN)/python -m benchmarks.peers
 	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.decode_swipes
+	$(BIN)/python -m benchmarks.devices
 
 clean:
 	rm -rf .venv build dist src/*.egg-info src/swipegate/v1 src/swipegate/core/*.so

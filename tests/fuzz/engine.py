@@ -12,8 +12,8 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["swipegate.core.recordings"]):
-    import swipegate.core.recordings  # noqa: F401 - its branches are Python's
+with atheris.instrument_imports(include=["swipegate.core.recordings", "swipegate.devices.protocols"]):
+    import tests.fuzz.protocols  # noqa: F401 - their branches are Python's
 from tests.fuzz.target import Target
 from tests.fuzz.targets import TARGETS
 from tests.fuzz.work import Work

@@ -48,6 +48,11 @@ class Simulator(ABC):
         self._outbox: list[tuple[float, int, bytes]] = []
         self._order = itertools.count()
         self._faults: dict[str, list[Fault]] = {}
+        self.pace = 0.0
+        """Seconds that a byte takes on the line, either way; a pseudo-terminal or socket has no time of its own."""
+        self.carried = 0
+        """Bytes that the line carried, both ways."""
+        self._line_free = 0.0
         self._stopping = False
         self._wake_read, self._wake_write = -1, -1
         self._thread: threading.Thread | None = None
@@ -125,11 +130,14 @@ class Simulator(ABC):
             waiting = next((faults for kind in kinds if (faults := self._faults.get(kind))), None)
             if waiting:
                 pieces = waiting.pop(0).apply(pieces)
-        due = time.monotonic()
+        due = max(time.monotonic(), self._line_free)
         for pause, piece in pieces:
-            due += pause
+            self.carried += len(piece)
+            due += pause + self.pace * len(piece)
             if len(self._outbox) < OUTBOX_MAX:
                 heapq.heappush(self._outbox, (due, next(self._order), piece))
+        if self.pace:
+            self._line_free = due
 
     def _after(self, seconds: float, task: Callable[[], None]) -> None:
         """Run a task in the thread, later."""
@@ -186,6 +194,8 @@ class Simulator(ABC):
                 os.read(self._wake_read, READ_CHUNK)
             data = self._wire.receive(readable)
             if data:
+                self.carried += len(data)
+                self._line_free = max(self._line_free, time.monotonic()) + self.pace * len(data)
                 self._on_bytes(data, time.monotonic())
 
     def _run_tasks(self) -> None:
