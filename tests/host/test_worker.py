@@ -178,6 +178,41 @@ async def test_failure_before_the_device_was_told_needs_no_asking(house: House, 
     assert "probe" not in script.calls
 
 
+async def test_a_port_that_was_open_gets_a_while_to_come_back(
+    house: House, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "REOPEN_PAUSE", 0.01)
+    await serves_next(house, script)
+    script.calls.clear()
+    missing = iter([True, True, True, False])
+
+    async def comes_back() -> None:
+        if next(missing, False):
+            raise DeviceError(Reason.PORT_OPEN, "no such port")
+
+    script.open, script.read = comes_back, fails(LinkLost("gone"))
+    request = await house.request()
+    await house.until(request, S.NEEDS_ACTION)
+    assert script.calls == ["read", "close", "open", "open", "open", "open", "probe"]
+    await house.requests.cancel(request.card_request_id, 1)
+    await serves_next(house, script)
+
+
+async def test_a_port_that_stays_away_is_given_up(
+    house: House, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "REOPEN_PAUSE", 0.01)
+    monkeypatch.setattr(worker, "REOPEN_TIME", 0.1)
+    await serves_next(house, script)
+    script.open, script.read = fails(DeviceError(Reason.PORT_OPEN)), fails(LinkLost("gone"))
+    request = await house.request()
+    await house.until(request, S.NEEDS_ACTION)
+    assert 3 <= script.calls.count("open") <= 10
+    assert "probe" not in script.calls
+    await house.requests.cancel(request.card_request_id, 1)
+    await serves_next(house, script)
+
+
 async def test_cancellation_is_not_confirmed_by_a_lost_link(house: House, script: Script) -> None:
     async def lost_when_cancelled() -> None:
         raise LinkLost("gone")

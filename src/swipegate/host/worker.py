@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from swipegate.devices.drivers import create_reader, find_driver
-from swipegate.devices.errors import DeviceError, ReadCancelled, ReadExpired, SettingsError
+from swipegate.devices.errors import DeviceError, ReadCancelled, ReadExpired, Reason, SettingsError
 from swipegate.devices.reader import CardReader, ReadResult, ReadState
 from swipegate.domain.card_request import CardRequest, Failure, State, end_of
 from swipegate.domain.device import Device
@@ -20,6 +20,10 @@ from swipegate.v1 import error_pb2
 
 POLL = 1.0
 """Seconds after which a worker looks for work though no bell rang."""
+REOPEN_TIME = 5.0
+"""Seconds that a port which was open before gets to come back."""
+REOPEN_PAUSE, REOPEN_PAUSE_MAX = 0.1, 1.0
+"""Seconds between attempts: the first, doubled each time up to the last."""
 OPEN_TIMEOUT = 10.0
 """Seconds a port gets to open or to close."""
 
@@ -68,6 +72,7 @@ class DeviceWorker:
         self._bell = bell
         self._clock = clock
         self._reader: CardReader | None = None
+        self._was_open = False
         self._ending = asyncio.Event()
 
     async def run(self) -> None:
@@ -272,9 +277,25 @@ class DeviceWorker:
     async def _open(self) -> CardReader:
         if self._reader is None:
             reader = create_reader(self._device.driver, self._device.port, self._device.settings)
-            await reader.open()
+            await self._open_port(reader)
             self._reader = reader
         return self._reader
+
+    async def _open_port(self, reader: CardReader) -> None:
+        """Open; a port that was open before gets a while to come back, as a plug does."""
+        give_up = time.monotonic() + (REOPEN_TIME if self._was_open else 0.0)
+        pause = REOPEN_PAUSE
+        while True:
+            try:
+                await reader.open()
+            except DeviceError as error:
+                if error.reason is not Reason.PORT_OPEN or time.monotonic() + pause > give_up:
+                    raise
+            else:
+                self._was_open = True
+                return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, REOPEN_PAUSE_MAX)
 
     async def _close(self) -> None:
         reader, self._reader = self._reader, None
