@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from swipegate.cli.encode import KINDS
 from swipegate.cli.main import app
 from swipegate.cli.output import Exit
+from swipegate.core.codings import CODINGS, Coding
 
 PAN = "4111111111111111"
 TRACK1 = f"%B{PAN}^DOE/JANE^3012101000?"
@@ -178,6 +179,32 @@ def test_standard_output_holds_the_file_alone(options: list[str], tmp_path: Path
     assert texts(path) == [[";1=2?"]]
 
 
+# How characters make bits
+
+
+@pytest.mark.parametrize("kind", ["bits", "intervals", "wav"])
+@pytest.mark.parametrize("coding", CODINGS.values(), ids=lambda coding: coding.name)
+def test_every_coding_is_read_again(coding: Coding, kind: str, tmp_path: Path) -> None:
+    data = "0123456789=0123456789" if coding.bits == 5 else "S1234567 DOE 0123456789"
+    text = coding.start + data + coding.end
+    path = tmp_path / "card"
+    given = text if coding.start.isprintable() else data
+    encode(given, "--coding", coding.name, "--to", kind, "-o", str(path))
+    ((track,),) = decoded(path, "--coding", coding.name)
+    assert track["text"] == text
+    assert (track["lrc"], track["bits_per_character"]) == ("ok", coding.bits)
+    if not coding.msb_first:
+        assert texts(path) == [[text]]
+
+
+def test_a_coding_is_of_the_tracks_that_begin_as_it_does(tmp_path: Path) -> None:
+    path = tmp_path / "card.wav"
+    first, second = "%C" + "DOE".ljust(58) + "1 MAIN ST".ljust(29) + "DAVIS".ljust(13) + "?", TRACK2
+    encode(first + second, "--coding", "california-6", "-o", str(path))
+    (tracks,) = decoded(path)
+    assert [(track["text"], track["bits_per_character"]) for track in tracks] == [(first, 6), (second, 5)]
+
+
 # What is refused
 
 
@@ -188,6 +215,12 @@ def test_standard_output_holds_the_file_alone(options: list[str], tmp_path: Path
         ([TRACK2, "-o", "card.xyz"], "--to: needed, as the file's suffix is none of .wav"),
         ([TRACK2, "-o", "a.wav", "--to", "mp3"], "--to: none of wav"),
         ([TRACK2, "-o", "a.mag", "--noise", "0.1"], "--noise: has no meaning for --to flipper"),
+        ([TRACK2, "-o", "a.mag", "--coding", "iso-5"], "--coding: has no meaning for --to flipper"),
+        ([TRACK2, "-o", "a.wav", "--coding", "iso-6"], "--coding: must be one of iso-5, iso-7, calif"),
+        ([TRACK2, "-o", "a.wav", "--coding", "iso-7"], "--coding: a track of iso-7 begins with %, and none"),
+        (["12", "34", "-o", "a.wav", "--coding", "jis-8"], "TEXT 2: a stripe of --coding jis-8 holds one"),
+        (["\u00e9", "-o", "a.wav", "--coding", "jis-8"], "text holds a character outside the 8-bit set"),
+        (["--pan", PAN, "-o", "a.wav", "--coding", "jis-8"], "--coding: a track of jis-8 begins with DEL"),
         ([TRACK2, "-o", "a.txt", "--mid-jitter", "0.1"], "--mid-jitter: has no meaning for --to bits"),
         ([TRACK2, "-o", "a.csv", "--rate", "48000"], "--rate: has no meaning for --to intervals"),
         ([TRACK2, "-o", "a.wav", "--encoding", "s16be"], "--encoding: none of u8, s16le, s24le"),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, cast
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.markup import escape
@@ -11,7 +11,7 @@ from rich.rule import Rule
 from swipegate import core
 from swipegate.cli import plot, render, stages
 from swipegate.cli.findings import Finding, findings_of
-from swipegate.cli.options import Json
+from swipegate.cli.options import CODINGS, Json, coding_or_fail
 from swipegate.cli.output import Exit, complain, console, fail, print_json, print_line, printable
 from swipegate.cli.sources import Given, Refusal, Signal, Source, one_card, sources
 from swipegate.cli.stages import Stage
@@ -19,13 +19,6 @@ from swipegate.core.recordings import RawSwipe, SampleFormat, samples
 from swipegate.v1 import track_pb2 as pb
 
 STDIN = Path("/dev/stdin")
-CODINGS = {
-    name.removeprefix("CHARACTER_CODING_").replace("_BIT", "").replace("_", "-").lower(): (
-        cast("pb.CharacterCoding", number)
-    )
-    for name, number in pb.CharacterCoding.items()[1:]
-}
-"""How they are called on the command line: iso-5, california-6-msb-first."""
 READING_ERRORS = frozenset(
     {
         pb.TRACK_ERROR_NO_ENCODING,
@@ -93,7 +86,7 @@ def decode(
         typer.Option(min=0, max=3, help="Which track --text, --bits, --hex and --flux are; 0: let it tell."),
     ] = 0,
     coding: Annotated[
-        str, typer.Option(help=f"How bits make characters: {', '.join(CODINGS)}. [default: find it out]")
+        str, typer.Option(help=f"How bits make characters: {CODINGS}. [default: find it out]")
     ] = "",
     pcm: Annotated[
         str, typer.Option(help=f"Files are samples without a header: {', '.join(samples.ENCODINGS)}.")
@@ -154,18 +147,18 @@ def decode(
     if plot_path is not None and plot_path.suffix.lower() not in plot.RENDERERS:
         fail(Exit.USAGE, f"--plot: the name must end in {' or '.join(plot.RENDERERS)}")
     formats = _formats(card_format)
-    if coding and coding not in CODINGS:
-        fail(Exit.USAGE, f"--coding: must be one of {', '.join(CODINGS)}")
     signal = Signal(SampleFormat(rate, pcm, channels) if pcm else None, channel)
     paths = [STDIN if str(path) == "-" else path for path in files or []]
-    given = Given(paths, signal, text or [], bits or [], hex_ or [], flux or [], track)
+    given = Given(
+        paths, signal, text or [], bits or [], hex_ or [], flux or [], track, coding_or_fail(coding)
+    )
     show = Show(reveal, json, stage, candidates)
     worst = Exit.OK
     any_source = False
     drawing = plot.Drawing()
     for source in one_card(given) if same_card else sources(given):
         any_source = True
-        swipes = _decoded(source, formats, CODINGS.get(coding))
+        swipes = _decoded(source, formats)
         if isinstance(swipes, Refusal):
             worst = Exit.USAGE
             _print_refusal(swipes, json)
@@ -185,15 +178,9 @@ def decode(
     raise typer.Exit(worst)
 
 
-def _decoded(
-    source: Source | Refusal, formats: core.FormatSet, coding: pb.CharacterCoding | None
-) -> list[Swipe] | Refusal:
+def _decoded(source: Source | Refusal, formats: core.FormatSet) -> list[Swipe] | Refusal:
     if isinstance(source, Refusal):
         return source
-    if coding is not None:
-        for swipe, _ in source.swipes:
-            for track in swipe.tracks:
-                track.coding = coding
     try:
         return [Swipe(raw, core.decode(swipe, formats)) for swipe, raw in source.swipes]
     except core.InvalidField as error:  # its text names the field alone

@@ -9,8 +9,10 @@ from typing import Annotated, NamedTuple
 import typer
 
 from swipegate import core
+from swipegate.cli.options import CODINGS, coding_or_fail
 from swipegate.cli.output import Exit, console, fail, problems
-from swipegate.core import flux, recordings, synthesis, tracks
+from swipegate.core import codings, flux, recordings, synthesis, tracks
+from swipegate.core.codings import Coding
 from swipegate.core.recordings import bit_texts, flux_images, intervals, msr, samples, track_texts, wav
 from swipegate.core.synthesis import Disturbances, Speed, Stripe
 
@@ -74,7 +76,9 @@ class Kind(NamedTuple):
     """Options that mean something to it, besides those of the card."""
 
 
-ON_HEAD = frozenset({"jitter", "mid_jitter", "lost", "spike", "speed", "acceleration", "reverse", "seed"})
+ON_HEAD = frozenset(
+    {"coding", "jitter", "mid_jitter", "lost", "spike", "speed", "acceleration", "reverse", "seed"}
+)
 ON_SIGNAL = ON_HEAD | {
     *("noise", "thump", "hum", "offset", "drift", "clip", "inverted", "rate", "encoding", "repeat", "pause")
 }
@@ -91,19 +95,19 @@ KINDS = {
         "bit text",
         (".bits", ".txt"),
         lambda it: bit_texts.build([list(it.bits().values())] * it.repeats),
-        frozenset({"reverse", "repeat"}),
+        frozenset({"coding", "reverse", "repeat"}),
     ),
     "msr": Kind(
         "MSR605 raw read",
         (".msr", ".bin"),
         lambda it: msr.build(it.bits()) * it.repeats,
-        frozenset({"reverse", "repeat"}),
+        frozenset({"coding", "reverse", "repeat"}),
     ),
     "hex": Kind(
         "MSR605 raw read in hexadecimal digits",
         (".hex",),
         lambda it: (msr.build(it.bits()).hex(" ") + "\n").encode() * it.repeats,
-        frozenset({"reverse", "repeat"}),
+        frozenset({"coding", "reverse", "repeat"}),
     ),
     "intervals": Kind(
         "flux times as text", (".csv",), lambda it: intervals.build(it.times()), ON_HEAD | {"repeat"}
@@ -120,7 +124,8 @@ def encode(
         list[str] | None,
         typer.Argument(
             metavar="TEXT...",
-            help="Tracks with their sentinels, or lines of them: '%B...?;...?'. - reads lines from standard input.",
+            help="Tracks with their sentinels, or lines of them: '%B...?;...?'; with --coding jis-8 one without. "
+            "- reads lines from standard input.",
             show_default=False,
         ),
     ] = None,
@@ -143,6 +148,14 @@ def encode(
         str, typer.Option(help="SURNAME/FIRST; makes a track 1, too.", rich_help_panel=CARD)
     ] = "",
     discretionary: Annotated[str, typer.Option(help="Of both tracks.", rich_help_panel=CARD)] = "",
+    coding: Annotated[
+        str,
+        typer.Option(
+            help=f"How characters make bits, of the tracks that begin with its start sentinel: {CODINGS}. "
+            "[default: iso-7 after %, iso-5 after ;]",
+            rich_help_panel=CARD,
+        ),
+    ] = "",
     jitter: Annotated[
         float, typer.Option(min=0, max=0.5, help="Of cells, share of one.", rich_help_panel=HEAD)
     ] = 0.0,
@@ -204,7 +217,8 @@ def encode(
     kind = KINDS[kind_name]
     _check_room(context, kind_name, kind)
     _check_encoding(kind_name, encoding)
-    by_track = _tracks(texts or [], pan, name, expiry, service_code, discretionary)
+    asked = codings.CODINGS.get(coding_or_fail(coding))
+    by_track = _tracks(texts or [], asked, pan, name, expiry, service_code, discretionary)
     harm = Disturbances(
         cell_jitter=jitter,
         mid_jitter=mid_jitter,
@@ -220,7 +234,7 @@ def encode(
         reverse=reverse,
     )
     swipes = Swipes(
-        by_track, _stripes(by_track), repeat, speed, acceleration, pause, rate, encoding, harm, seed
+        by_track, _stripes(by_track, asked), repeat, speed, acceleration, pause, rate, encoding, harm, seed
     )
     if "rate" in kind.room:
         _check_length(swipes)
@@ -258,7 +272,13 @@ def _check_encoding(kind: str, encoding: str) -> None:
 
 
 def _tracks(
-    texts: Sequence[str], pan: str, name: str, expiry: str, service_code: str, discretionary: str
+    texts: Sequence[str],
+    coding: Coding | None,
+    pan: str,
+    name: str,
+    expiry: str,
+    service_code: str,
+    discretionary: str,
 ) -> dict[int, str]:
     """The texts by track number, or the end of the command."""
     fields = {
@@ -279,7 +299,16 @@ def _tracks(
     lines = [line for text in texts for line in ([text] if text != STANDARD_INPUT else _lines())]
     if not lines:
         fail(Exit.USAGE, "nothing to encode: give texts or --pan (swipegate encode --help)")
+    if coding is not None and not coding.start.isprintable():
+        return _untyped_sentinels(lines, coding)
     return _tracks_of_lines(lines)
+
+
+def _untyped_sentinels(lines: Sequence[str], coding: Coding) -> dict[int, str]:
+    """The one track of a JIS X 6302-2 stripe, which is as dense as track 1 and has DEL for sentinels."""
+    if len(lines) > 1:
+        fail(Exit.USAGE, f"TEXT 2: a stripe of --coding {coding.name} holds one")
+    return {1: coding.start + lines[0].strip(coding.start) + coding.end}
 
 
 def _lines() -> list[str]:
@@ -321,11 +350,16 @@ def _tracks_of_lines(lines: Sequence[str]) -> dict[int, str]:
     return dict(sorted(found.items()))
 
 
-def _stripes(texts: Mapping[int, str]) -> list[Stripe]:
+def _stripes(texts: Mapping[int, str], coding: Coding | None) -> list[Stripe]:
+    if coding is not None and not any(text.startswith(coding.start) for text in texts.values()):
+        start = coding.start if coding.start.isprintable() else "DEL"
+        fail(Exit.USAGE, f"--coding: a track of {coding.name} begins with {start}, and none does")
     stripes = []
     for number, text in texts.items():
+        its = coding if coding is not None and text.startswith(coding.start) else None
+        bits, msb_first = (its.bits, its.msb_first) if its else (0, False)
         try:
-            stripes.append(synthesis.stripe(text, number))
+            stripes.append(synthesis.stripe(text, number, bits_per_character=bits, msb_first=msb_first))
         except ValueError as error:
             fail(Exit.USAGE, f"TEXT: track {number}: {error}")
         if len(stripes[-1].bits) > core.MAX_BITS:

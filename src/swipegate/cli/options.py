@@ -8,7 +8,9 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from swipegate.cli.output import Exit, fail
+from swipegate.core.codings import BY_NAME
 from swipegate.settings import Settings, load
+from swipegate.v1 import track_pb2 as pb
 
 DataDir = Annotated[
     Path | None,
@@ -16,6 +18,7 @@ DataDir = Annotated[
         help="Folder of the database and keys. [default: ~/.local/share/swipegate]", show_default=False
     ),
 ]
+CODINGS = ", ".join(BY_NAME)
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")]
 
 
@@ -31,3 +34,10 @@ def settings_or_fail(**flags: Any) -> Settings:
         fail(Exit.USAGE, str(error))
     except (OSError, ValueError) as error:
         fail(Exit.USAGE, f"the settings file cannot be read: {error}")
+
+
+def coding_or_fail(name: str) -> pb.CharacterCoding:
+    """The value of --coding, not specified where it was not given, or the end of the command."""
+    if name and name not in BY_NAME:
+        fail(Exit.USAGE, f"--coding: must be one of {CODINGS}")
+    return BY_NAME.get(name, pb.CHARACTER_CODING_UNSPECIFIED)

@@ -60,13 +60,16 @@ class Given:
     flux: Sequence[str] = field(default=(), repr=False)
     track: int = 0
     """Which track all but the files are; 0 when not known."""
+    coding: pb.CharacterCoding = pb.CHARACTER_CODING_UNSPECIFIED
+    """Of everything."""
 
 
 def sources(given: Given) -> Iterator[Source | Refusal]:
     """Read one after the other."""
     for path in given.files:
         try:
-            yield Source(str(path), [(swipe_of(raw), raw) for raw in given.signal.read(path)])
+            raws = [_coded(raw, given.coding) for raw in given.signal.read(path)]
+            yield Source(str(path), [(swipe_of(raw), raw) for raw in raws])
         except RecordingError as error:
             yield Refusal(str(path), str(error).removeprefix(path.name).removeprefix(": "))
     for option, values, convert in (
@@ -77,11 +80,15 @@ def sources(given: Given) -> Iterator[Source | Refusal]:
     ):
         for value in values:
             try:
-                raw = RawSwipe((convert(value, given.track),))
+                raw = _coded(RawSwipe((convert(value, given.track),)), given.coding)
             except ValueError as error:
                 yield Refusal(option, str(error))
             else:
                 yield Source(option, [(swipe_of(raw), raw)])
+
+
+def _coded(swipe: RawSwipe, coding: pb.CharacterCoding) -> RawSwipe:
+    return replace(swipe, tracks=tuple(replace(track, coding=coding) for track in swipe.tracks))
 
 
 def one_card(given: Given) -> Iterator[Source | Refusal]:
@@ -187,7 +194,7 @@ def swipe_of(raw: RawSwipe) -> pb.Swipe:
     """A recorded swipe as the track core takes it."""
     swipe = pb.Swipe()
     for track in raw.tracks:
-        entry = swipe.tracks.add(number=track.number)
+        entry = swipe.tracks.add(number=track.number, coding=track.coding)
         if track.text is not None:
             entry.text = track.text.encode("utf-8", "surrogateescape")
         elif track.bits is not None:

@@ -162,6 +162,7 @@ def stripe(
     number: int = 0,
     *,
     bits_per_character: int = 0,
+    msb_first: bool = False,
     leading_zeros: int | None = None,
     trailing_zeros: int | None = None,
 ) -> Stripe:
@@ -179,7 +180,7 @@ def stripe(
     if leading_zeros is None:
         leading_zeros = LEADING_ZEROS[number]
     width = bits_per_character or (7 if text.startswith("%") else 5)
-    bits = symbols.encode(text, width, leading_zeros)
+    bits = symbols.encode(text, width, leading_zeros, msb_first=msb_first)
     if trailing_zeros is None:
         trailing_zeros = max(LEADING_ZEROS[number], int(STRIPE_INCHES * BITS_AN_INCH[number]) - len(bits))
     return Stripe(number, bits + bytes(trailing_zeros))

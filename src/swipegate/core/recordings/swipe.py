@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from swipegate.core import flux
+from swipegate.v1 import track_pb2 as pb
 
 
 class RecordingError(ValueError):
@@ -32,6 +33,8 @@ class RawTrack:
     """Samples a second; 0 without samples."""
     intervals: tuple[float, ...] | None = field(default=None, repr=False)
     """Seconds between flux transitions."""
+    coding: pb.CharacterCoding = pb.CHARACTER_CODING_UNSPECIFIED
+    """How bits make characters, where somebody has said it."""
 
     def candidates(self) -> tuple[bytes, ...]:
         """Return the readings of this track as bits, the likeliest first; none for a text."""
