@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from swipegate.cli.main import app
 from swipegate.cli.output import Exit
 from swipegate.core import symbols, synthesis
+from swipegate.core.codings import CODINGS, Coding
 from tests.core.test_recordings import flux_image
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
@@ -216,6 +217,54 @@ def test_flux_times_and_bits_are_drawn_without_a_signal(tmp_path: Path) -> None:
     assert plain.words("bit") == seen
     assert "".join(map(str, bits)).startswith("".join(seen))
     assert not plain.of("transition") + plain.of("cell-time") + plain.of("envelope")
+
+
+@pytest.mark.parametrize("coding", CODINGS.values(), ids=lambda coding: coding.name)
+def test_every_coding_is_drawn(coding: Coding, tmp_path: Path) -> None:
+    text = coding.start + ("98949188" if coding.bits == 5 else "A0123456789 TARO") + coding.end
+    bits = symbols.encode(text, coding.bits, 20, 20, msb_first=coding.msb_first)
+    drawn = draw(tmp_path, "--reveal", "--coding", coding.name, wav(tmp_path / "card.wav", bits))
+    names = {"\x7f": "DEL"}
+    labels = {int(one.get("class", "").split()[1]): one.text or " " for one in drawn.of("text")}
+    assert [labels[place] for place in range(len(text))] == [names.get(one, one) for one in text]
+    facts = drawn.words("story")[0]
+    assert f"{coding.bits} bits a character" in facts
+    assert ("without parity" in facts, "most significant first" in facts) == (
+        coding.parity is None,
+        coding.msb_first,
+    )
+    if not coding.msb_first:
+        unasked = draw(tmp_path, "--reveal", tmp_path / "card.wav")
+        assert unasked.words("bit") == drawn.words("bit")
+
+
+def test_a_recording_without_a_swipe_is_drawn_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "noise.wav"
+    noise = synthesis.disturbed(array("f", bytes(4 * RATE)), RATE, synthesis.Disturbances(noise=0.2), seed=3)
+    path.write_bytes(synthesis.wav.build([noise, array("f", bytes(4 * RATE))], RATE))
+    code, said = run("--plot", tmp_path / "out.svg", path)
+    assert (code, said) == (Exit.USAGE, f"swipegate: {path}: no swipe in it\n")
+    drawn = Drawn(tmp_path / "out.svg")
+    assert len(drawn.of("envelope")) == 2
+    headings = [words.split(":")[0] for words in drawn.words("heading")]
+    assert headings == ["noise.wav, channel 1", "noise.wav, channel 2"]
+    story = drawn.words("story")
+    assert story[1].startswith("Nothing in it looks like the cells of a track")
+    assert story[3] == "There is no flux transition in it: it is silent, or a level alone."
+    assert not drawn.of("interval")
+    assert len(draw(tmp_path, "--reveal", path, code=Exit.USAGE).of("interval")) > 100
+    assert run(path)[1] == f"swipegate: {path}: no swipe in it; --plot why.png draws what there is\n"
+
+
+def test_flux_times_without_cells_are_drawn(tmp_path: Path) -> None:
+    times = "1000 1000 500 500 1000"
+    drawn = draw(tmp_path, "--reveal", "--flux", times, code=Exit.UNREADABLE)
+    assert len(drawn.of("interval")) == 5
+    assert "6 transitions in 0 ms, and no cells in them." in drawn.words("story")
+    masked = draw(tmp_path, "--flux", times, code=Exit.UNREADABLE)
+    assert not masked.of("interval")
+    (line,) = masked.of("speed")
+    assert len({point.split(",")[1] for point in line.get("points", "").split()}) == 1
 
 
 def test_public_captures_have_a_row_each(shared: Path, tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swipegate.core import passages, symbols
+from swipegate.core.codings import CODINGS
 from swipegate.core.passages import Cells, Reading
 from swipegate.core.recordings import RawTrack, read_recording
+from swipegate.v1 import track_pb2 as pb
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 TRACK2 = ";4111111111111111=30121010000012300000?"
@@ -18,8 +20,8 @@ TRACK1 = "%B4111111111111111^DOE/JANE Q.DR^3012101100000000001230000000000?"
 REVERSE = 2
 
 
-def reading_of(bits: bytes) -> Reading:
-    (passage,) = passages.passages(RawTrack(bits=bits))
+def reading_of(bits: bytes, coding: pb.CharacterCoding = pb.CHARACTER_CODING_UNSPECIFIED) -> Reading:
+    (passage,) = passages.passages(RawTrack(bits=bits, coding=coding))
     (reading,) = passage.readings
     return reading
 
@@ -86,9 +88,49 @@ def test_a_track_cut_off_is_read_to_where_it_ends() -> None:
     assert (reading.text, reading.ended) == (TRACK2[:25], False)
 
 
+JIS = "\x7fA0123456789 TARO\x7f"
+CALIFORNIA = "%C" + "DOE$JANE".ljust(58) + "1 MAIN ST".ljust(29) + "DAVIS".ljust(13) + "?"
+
+
+@pytest.mark.parametrize("number", CODINGS, ids=lambda number: CODINGS[number].name)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_every_coding_has_its_characters(number: pb.CharacterCoding, reverse: bool) -> None:
+    coding = CODINGS[number]
+    text = {5: TRACK2, 6: CALIFORNIA, 7: TRACK1, 8: JIS}[coding.bits]
+    bits = symbols.encode(text, coding.bits, 20, 20, reverse, msb_first=coding.msb_first)
+    reading = reading_of(bits, number)
+    assert (reading.text, reading.wrong, reading.lrc_ok, reading.coding) == (text, (), True, coding)
+    if not coding.msb_first:
+        assert reading_of(bits).characters == reading.characters
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_wrong_character_of_a_rare_coding_is_found_where_it_is_named(reverse: bool) -> None:
+    bits = bytearray(symbols.encode(JIS, 8, 20, 20))
+    for place in (3, 5, 9):
+        bits[20 + 8 * place + 1] ^= 1
+    sent = bytes(reversed(bits) if reverse else bits)
+    reading = reading_of(sent, pb.CHARACTER_CODING_JIS_8_BIT)
+    assert (reading.wrong, len(reading.characters), reading.ended) == ((3, 5, 9), len(JIS) + 1, True)
+    assert reading_of(sent).characters == ()
+
+
+def test_without_parity_only_the_lrc_tells() -> None:
+    bits = bytearray(symbols.encode(CALIFORNIA, 6, 20, 20))
+    bits[20 + 6 * 9 + 1] ^= 1
+    reading = reading_of(bytes(bits), pb.CHARACTER_CODING_CALIFORNIA_6_BIT)
+    assert (reading.wrong, reading.ended, reading.lrc_ok) == ((), True, False)
+    assert [
+        at for at, (one, sent) in enumerate(zip(reading.text, CALIFORNIA, strict=True)) if one != sent
+    ] == [9]
+    cut = reading_of(bytes(bits[: 20 + 6 * 62]), pb.CHARACTER_CODING_CALIFORNIA_6_BIT)
+    assert (cut.text, cut.ended) == (reading.text[:62], False)
+
+
+@pytest.mark.parametrize("coding", [0, *CODINGS])
 @pytest.mark.parametrize("bits", [b"", b"\0" * 400, b"\1" * 400, b"\0\1" * 200])
-def test_what_is_no_track_has_no_characters(bits: bytes) -> None:
-    assert reading_of(bits).characters == ()
+def test_what_is_no_track_has_no_characters(bits: bytes, coding: pb.CharacterCoding) -> None:
+    assert reading_of(bits, coding).characters == ()
 
 
 def test_a_text_has_no_passage() -> None:

@@ -10,7 +10,7 @@ from rich.rule import Rule
 
 from swipegate import core
 from swipegate.cli import plot, render, stages
-from swipegate.cli.findings import Finding, findings_of
+from swipegate.cli.findings import Finding, findings_of, quiet_finding
 from swipegate.cli.options import CODINGS, Json, coding_or_fail
 from swipegate.cli.output import Exit, complain, console, fail, print_json, print_line, printable
 from swipegate.cli.sources import Given, Refusal, Signal, Source, one_card, sources
@@ -161,7 +161,9 @@ def decode(
         swipes = _decoded(source, formats)
         if isinstance(swipes, Refusal):
             worst = Exit.USAGE
-            _print_refusal(swipes, json)
+            if plot_path is not None and swipes.channels:
+                _draw_quiet(drawing, swipes, show)
+            _print_refusal(swipes, json, drawn=plot_path is not None)
             continue
         if worst is Exit.OK and not all(_reads(swipe.decoded) for swipe in swipes):
             worst = Exit.UNREADABLE
@@ -201,11 +203,12 @@ def _reads(swipe: pb.DecodedSwipe) -> bool:
     return bool(swipe.tracks) and not any(READING_ERRORS & set(track.errors) for track in swipe.tracks)
 
 
-def _print_refusal(refusal: Refusal, json: bool) -> None:
+def _print_refusal(refusal: Refusal, json: bool, *, drawn: bool) -> None:
     if json:
         print_json({"file": refusal.name, "swipes": [], "error": refusal.reason})
     else:
-        complain(f"{refusal.name}: {refusal.reason}")
+        hint = "; --plot why.png draws what there is" if refusal.channels and not drawn else ""
+        complain(f"{refusal.name}: {refusal.reason}{hint}")
 
 
 def _print(name: str, swipes: list[Swipe], show: Show) -> None:
@@ -259,6 +262,15 @@ def _draw(drawing: plot.Drawing, name: str, swipes: list[Swipe], show: Show) -> 
             if len(findings) > 1:
                 parts.append(f"reading {place}" if show.candidates else f"signal {place}")
             drawing.add(plot.Row(", ".join(parts), finding))
+
+
+def _draw_quiet(drawing: plot.Drawing, refusal: Refusal, show: Show) -> None:
+    """Add a signal without a swipe, every channel of it."""
+    name = Path(refusal.name).name
+    drawing.names.append(name)
+    for number, track in enumerate(refusal.channels, 1):
+        channel = f", channel {number}" if len(refusal.channels) > 1 else ""
+        drawing.add(plot.Row(name + channel, quiet_finding(track, reveal=show.reveal)))
 
 
 def _write(path: Path, drawing: plot.Drawing, *, json: bool) -> None:

@@ -68,13 +68,20 @@ def findings_of(
         for one, run in _paired(group, passages.passages(signal)):
             if candidates and run is not None:
                 found += [
-                    finding_of(signal, _decoded_bits(track.number, reading), reading, reveal=reveal)
+                    finding_of(signal, _decoded_bits(track, reading), reading, reveal=reveal)
                     for reading in run.readings
                 ]
             else:
                 reading = run.best(one.text) if run is not None else None
                 found.append(finding_of(signal, one, reading, reveal=reveal))
     return found
+
+
+def quiet_finding(track: RawTrack, *, reveal: bool) -> Finding:
+    """What there is to see of a signal without a swipe."""
+    signal = _as_decoded(track)
+    (decoded,) = core.decode(swipe_of(RawSwipe((signal,)))).tracks[:1]
+    return finding_of(signal, decoded, None, reveal=reveal)
 
 
 def _groups(raw: RawSwipe, decoded: pb.DecodedSwipe) -> list[list[pb.Track]]:
@@ -88,11 +95,10 @@ def _groups(raw: RawSwipe, decoded: pb.DecodedSwipe) -> list[list[pb.Track]]:
     return [[_joint(track, decoded) for track in tracks] for tracks in alone]
 
 
-def _decoded_bits(number: int, reading: Reading) -> pb.Track:
+def _decoded_bits(track: RawTrack, reading: Reading) -> pb.Track:
     """The track that the bits of one reading alone give."""
-    return core.decode(
-        swipe_of(RawSwipe((RawTrack(number, bits=reading.cells.bits[: core.MAX_BITS]),)))
-    ).tracks[0]
+    alone = RawTrack(track.number, bits=reading.cells.bits[: core.MAX_BITS], coding=track.coding)
+    return core.decode(swipe_of(RawSwipe((alone,)))).tracks[0]
 
 
 def _joint(alone: pb.Track, decoded: pb.DecodedSwipe) -> pb.Track:
@@ -179,12 +185,12 @@ def story(finding: Finding) -> list[str]:
     reading = finding.reading
     if finding.decoded.text:
         return []
+    if reading is None and finding.raw.bits is None and not finding.transitions:
+        return ["There is no flux transition in it: it is silent, or a level alone."]
     if reading is None:
-        return ["Nothing in it looks like the cells of a track: transitions too few, or too irregular."]
+        return ["Nothing in it looks like the cells of a track: transitions are too few, or too irregular."]
     if not reading.characters:
-        return [
-            "No start sentinel that is followed by characters of right parity, in either direction or polarity."
-        ]
+        return ["No start sentinel that is followed by right characters, in either direction or polarity."]
     lines = [_got_far(reading)]
     lines += [
         f"Character {place} has {_plural(abs(slip), 'bit')} too {'few' if slip < 0 else 'many'}: "
@@ -193,6 +199,8 @@ def story(finding: Finding) -> list[str]:
     ]
     if not reading.ended:
         lines.append("There is no end sentinel after them.")
+    elif reading.lrc_ok is False and not _has_parity(reading):
+        lines.append("The LRC disagrees: a bit is wrong, or more.")
     elif reading.lrc_ok is False and not reading.wrong:
         lines.append(
             "Every parity is right, but the LRC disagrees: two bits of one character are wrong, or more."
@@ -209,6 +217,8 @@ def _got_far(reading: Reading) -> str:
     found = f"The nearest reading has {_plural(count, 'character')}"
     if reading.ended:
         found += ", end sentinel and LRC included"
+    if not _has_parity(reading):
+        return f"{found}; without parity nothing tells which are right."
     if not wrong:
         return f"{found}; the parity of each is right."
     first = reading.characters[wrong[0]]
@@ -218,6 +228,10 @@ def _got_far(reading: Reading) -> str:
     if len(wrong) == 1:
         return f"{found}; one is wrong: {place}."
     return f"{found}; {len(wrong)} are wrong, the first is {place}."
+
+
+def _has_parity(reading: Reading) -> bool:
+    return reading.coding is not None and reading.coding.parity is not None
 
 
 def _slips(reading: Reading) -> list[tuple[int, int]]:

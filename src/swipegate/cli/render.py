@@ -28,6 +28,10 @@ _STANDARDS = {
 }
 
 
+_PICTURES = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
+"""Control characters (U+2400 and after): of the stripe, not for the terminal."""
+
+
 def shown(swipe: pb.DecodedSwipe, *, reveal: bool) -> pb.DecodedSwipe:
     """The swipe as it may be shown: PANs and discretionary data masked unless `reveal`."""
     if reveal:
@@ -160,7 +164,7 @@ def _track_rich(track: pb.Track) -> RenderableType:
     head.append("  " + ", ".join(detail for detail in details if detail), style="dim")
     table = Table.grid(padding=(0, 2))
     if track.text:
-        table.add_row("", Text(track.text, style="cyan", overflow="fold"))
+        table.add_row("", Text(visible(track.text), style="cyan", overflow="fold"))
     for name, value in entry["fields"].items():
         table.add_row("", Text.assemble((f"{name.replace('_', ' ')}  ", "dim"), _plain(value)))
     for repair in entry["repairs"]:
@@ -173,6 +177,11 @@ def _track_rich(track: pb.Track) -> RenderableType:
     for error in entry["errors"]:
         table.add_row("", Text(f"wrong: {ERRORS.get(error, _words(error))}", style="red"))
     return Group(head, table)
+
+
+def visible(text: str) -> str:
+    """With pictures for control characters, as the sentinels of JIS X 6302-2 are."""
+    return text.translate(_PICTURES)
 
 
 def fields_of(track: pb.Track) -> dict[str, Any]:

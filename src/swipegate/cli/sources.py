@@ -7,7 +7,14 @@ from typing import NamedTuple
 
 from swipegate import core
 from swipegate.core import symbols
-from swipegate.core.recordings import RawSwipe, RawTrack, RecordingError, SampleFormat, read_recording
+from swipegate.core.recordings import (
+    NoSwipeError,
+    RawSwipe,
+    RawTrack,
+    RecordingError,
+    SampleFormat,
+    read_recording,
+)
 from swipegate.v1 import track_pb2 as pb
 
 MAX_INTERVAL = 2**32 - 1
@@ -24,6 +31,8 @@ class Refusal(NamedTuple):
     name: str
     """The file, or the option it came by."""
     reason: str
+    channels: tuple[RawTrack, ...] = ()
+    """A signal in which nothing looks like a swipe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,8 @@ def sources(given: Given) -> Iterator[Source | Refusal]:
             raws = [_coded(raw, given.coding) for raw in given.signal.read(path)]
             yield Source(str(path), [(swipe_of(raw), raw) for raw in raws])
         except RecordingError as error:
-            yield Refusal(str(path), str(error).removeprefix(path.name).removeprefix(": "))
+            quiet = error.channels if isinstance(error, NoSwipeError) else ()
+            yield Refusal(str(path), str(error).removeprefix(path.name).removeprefix(": "), quiet)
     for option, values, convert in (
         ("--text", given.text, _text),
         ("--bits", given.bits, _bits),

@@ -36,7 +36,11 @@ def lines(stage: Stage, findings: Sequence[Finding], shown: pb.DecodedSwipe) -> 
             return [bits(one) for one in findings if one.reading]
         case Stage.CHARACTERS:
             if not findings:
-                return [f"{_label(track.number)}: {track.text}" for track in shown.tracks if track.text]
+                return [
+                    f"{_label(track.number)}: {render.visible(track.text)}"
+                    for track in shown.tracks
+                    if track.text
+                ]
             return [line for one in findings for line in _characters(one)]
         case Stage.FIELDS:
             return [line for track in shown.tracks for line in _fields(track)]
@@ -109,7 +113,7 @@ def _characters(finding: Finding) -> Iterator[str]:
     if reading is not None and reading.characters:
         texts = finding.texts[:-1] if reading.ended else finding.texts
         label = f"{_label(finding.decoded.number)}: " if finding.decoded.text else "# "
-        yield label + "".join(texts)
+        yield label + render.visible("".join(texts))
         marks = "".join(_mark(finding, place) for place in range(len(reading.characters)))
         if marks.strip():
             yield (
@@ -174,7 +178,7 @@ def candidate(finding: Finding) -> str:
     cells = finding.reading.cells
     jitter = f", jitter {cells.jitter:.1%}" if cells.times is not None else ""
     errors = "; ".join(render.error_words(error) for error in finding.decoded.errors)
-    return f"reading: {len(cells.bits)} bits{jitter}  {''.join(finding.texts)}  {errors}".rstrip()
+    return f"reading: {len(cells.bits)} bits{jitter}  {render.visible(''.join(finding.texts))}  {errors}".rstrip()
 
 
 def candidate_json(finding: Finding) -> dict[str, Any]:

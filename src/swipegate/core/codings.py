@@ -42,6 +42,11 @@ class Coding(NamedTuple):
         """Whether nothing in the bits themselves is wrong."""
         return self.parity is None or code.bit_count() % 2 == self.parity
 
+    def holds(self, code: int) -> bool:
+        """Whether it is a character that stands between sentinels, its parity aside; those of JIS itself are none."""
+        # JIS X 6302-2 takes its characters from JIS X 0201: graphic ones, shift-out and shift-in
+        return self.bits < 8 or " " <= self.character(code) <= "~" or self.character(code) in "\x0e\x0f"
+
     def _turned(self, value: int) -> int:
         """The data bits in the order in which they are read, or back: one is the other's way round."""
         if not self.msb_first:

@@ -8,20 +8,17 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from swipegate.core import MAX_BITS, flux, symbols
+from swipegate.core.codings import CODINGS, Coding
 from swipegate.core.recordings import RawTrack
 from swipegate.v1 import track_pb2 as pb
 
-BASES = {5: 0x30, 7: 0x20}
-"""Bits of a character, parity included -> the character of value 0 (ISO/IEC 7811-2 tables 3 and 4)."""
-START_CODES = {5: 0b01011, 7: 0b1000101}
-"""`;` and `%` with their parity, least significant bit read first."""
-END_CODES = {5: 0b11111, 7: 0b0011111}
-"""`?` with its parity."""
-WRONG_PARITY = -2
-"""What a character of wrong parity takes off a reading; one of right parity adds 1."""
+GUESSED = (pb.CHARACTER_CODING_ISO_5_BIT, pb.CHARACTER_CODING_ISO_7_BIT)
+"""Codings in which a nearest reading is looked for unasked: the rare ones are near to any noise."""
+WRONG = -2
+"""What a character of wrong parity, or outside the set, takes off a reading; a right one adds 1."""
 SLIP = -6
 """What a character takes off that came with bits too few or too many."""
 SLIPS = (-1, 1, -2, 2)
@@ -66,14 +63,19 @@ class Reading:
     """What the symbol stage makes of the bits."""
     characters: tuple[Character, ...] = ()
     """From the start sentinel on; behind the end sentinel comes the LRC."""
-    bits_per_character: int = 0
-    """5 or 7; 0 when nothing looks like a track."""
+    coding: Coding | None = None
+    """None when nothing looks like a track."""
     direction: int = pb.SWIPE_DIRECTION_UNSPECIFIED
     """A v1 SwipeDirection."""
     inverted: bool = False
     """Whether the bits were inverted before they were looked at."""
     ended: bool = False
     """Whether there is an end sentinel, and so the last character is the LRC."""
+
+    @property
+    def bits_per_character(self) -> int:
+        """5 to 8, parity included; 0 when nothing looks like a track."""
+        return self.coding.bits if self.coding is not None else 0
 
     @property
     def text(self) -> str:
@@ -89,11 +91,11 @@ class Reading:
     @property
     def lrc_ok(self) -> bool | None:
         """Whether the LRC is the exclusive or of all characters; None when there is none or a character is missing."""
-        if not self.ended or not all(one.text for one in self.characters):
+        if self.coding is None or not self.ended or not all(one.text for one in self.characters):
             return None
         checksum = 0
         for one in self.characters:
-            checksum ^= ord(one.text) - BASES[self.bits_per_character]
+            checksum ^= ord(one.text) - ord(self.coding.first)
         return checksum == 0
 
 
@@ -117,13 +119,13 @@ class Passage(NamedTuple):
 def passages(track: RawTrack, candidates: int = flux.CANDIDATES_MAX) -> list[Passage]:
     """The runs of a track in time; empty for a text, and for a signal in which nothing looks like cells."""
     if track.bits is not None:
-        return [Passage((reading_of(Cells(track.bits)),))]
+        return [Passage((reading_of(Cells(track.bits), track.coding),))]
     runs: Sequence[flux.BitRun] = ()
     if track.samples is not None:
         runs = flux.swipes(track.samples, track.sample_rate, candidates=candidates)
     elif track.intervals is not None:
         runs = flux.bits_from_intervals(track.intervals, candidates=candidates)
-    return [Passage(tuple(reading_of(cells) for cells in _cells(run))) for run in runs]
+    return [Passage(tuple(reading_of(cells, track.coding) for cells in _cells(run))) for run in runs]
 
 
 def transitions(track: RawTrack) -> list[tuple[float, int]]:
@@ -141,31 +143,34 @@ def _cells(run: flux.BitRun) -> Iterator[Cells]:
         yield Cells(bits, times, doubts, jitter)
 
 
-def reading_of(cells: Cells) -> Reading:
+def reading_of(cells: Cells, coding: pb.CharacterCoding = pb.CHARACTER_CODING_UNSPECIFIED) -> Reading:
     """The characters of these cells: what the symbol stage read, else the nearest reading."""
-    read = symbols.decode(cells.bits[:MAX_BITS])
+    asked = CODINGS.get(coding)
+    bits = cells.bits[:MAX_BITS]
+    read = symbols.decode(bits, asked.bits, msb_first=asked.msb_first) if asked else symbols.decode(bits)
     if read.errors:
-        return _nearest(cells, read)
+        return _nearest(cells, read, (coding,) if asked else GUESSED)
     width = read.bits_per_character
     starts = range(read.start_bit, read.end_bit, width)
     if read.direction == pb.SWIPE_DIRECTION_REVERSE:
         starts = range(read.end_bit - width, read.start_bit - width, -width)
     if len(starts) != len(read.text) + 1:
-        return _nearest(cells, read)
+        return _nearest(cells, read, (coding,) if asked else GUESSED)
     spans = [(max(start, 0), min(start + width, len(cells.bits)) - max(start, 0)) for start in starts]
-    return _reading(cells, read, spans, width, read.direction, read.inverted, True)
+    its = CODINGS[cast("pb.CharacterCoding", read.coding)]
+    return _reading(cells, read, spans, its, read.direction, read.inverted, True)
 
 
 def _weight(reading: Reading) -> int:
     wrong = len(reading.wrong)
-    return len(reading.characters) - wrong + WRONG_PARITY * wrong + reading.bits_per_character * reading.ended
+    return len(reading.characters) - wrong + WRONG * wrong + reading.bits_per_character * reading.ended
 
 
 def _reading(
     cells: Cells,
     read: symbols.Characters,
     spans: Iterable[tuple[int, int]],
-    width: int,
+    coding: Coding,
     direction: int,
     inverted: bool,
     ended: bool,
@@ -177,10 +182,10 @@ def _reading(
         if direction == pb.SWIPE_DIRECTION_REVERSE:
             bits = bits[::-1]
         code = sum((bit ^ inverted) << place for place, bit in enumerate(bits))
-        whole = count == width or (first + count == len(cells.bits) and count < width)
-        text = chr(BASES[width] + (code & ((1 << (width - 1)) - 1))) if whole else ""
-        characters.append(Character(first, count, text, whole and code.bit_count() % 2 == 1))
-    return Reading(cells, read, tuple(characters), width, direction, inverted, ended)
+        whole = count == coding.bits or (first + count == len(cells.bits) and count < coding.bits)
+        text = coding.character(code) if whole else ""
+        characters.append(Character(first, count, text, whole and coding.parity_ok(code)))
+    return Reading(cells, read, tuple(characters), coding, direction, inverted, ended)
 
 
 class _Path(NamedTuple):
@@ -191,8 +196,8 @@ class _Path(NamedTuple):
     ended: bool
 
 
-def _nearest(cells: Cells, read: symbols.Characters) -> Reading:
-    """The reading with most characters of right parity, over both directions, polarities and widths."""
+def _nearest(cells: Cells, read: symbols.Characters, codings: Sequence[pb.CharacterCoding]) -> Reading:
+    """The reading with most right characters, over both directions, polarities and these codings."""
     best = Reading(cells, read)
     score = LEAST_SCORE - 1
     for inverted in (False, True):
@@ -200,43 +205,70 @@ def _nearest(cells: Cells, read: symbols.Characters) -> Reading:
             bits = bytes(bit ^ inverted for bit in cells.bits[:MAX_BITS])
             if direction == pb.SWIPE_DIRECTION_REVERSE:
                 bits = bits[::-1]
-            for width in BASES:
-                path = _best_path(bits, width)
+            for coding in map(CODINGS.__getitem__, codings):
+                path = _best_path(bits, coding) if coding.parity is not None else _first_path(bits, coding)
                 if path.score <= score:
                     continue
                 score = path.score
                 spans = path.spans
                 if direction == pb.SWIPE_DIRECTION_REVERSE:
                     spans = tuple((len(bits) - first - count, count) for first, count in spans)
-                best = _reading(cells, read, spans, width, direction, inverted, path.ended)
+                best = _reading(cells, read, spans, coding, direction, inverted, path.ended)
     return best
 
 
-def _best_path(bits: bytes, width: int) -> _Path:
-    """From a start sentinel, the characters whose sum of right and wrong parities is highest."""
-    count = len(bits)
+def _codes(bits: bytes, width: int) -> list[int]:
+    """The character that begins at each bit."""
     padded = bits + bytes(width)
-    codes = [sum(padded[place + bit] << bit for bit in range(width)) for place in range(count + 1)]
+    return [sum(padded[place + bit] << bit for bit in range(width)) for place in range(len(bits) + 1)]
+
+
+def _best_path(bits: bytes, coding: Coding) -> _Path:
+    """From a start sentinel, the characters whose sum of right and wrong ones is highest."""
+    count, width = len(bits), coding.bits
+    start, end_code = coding.code(coding.start), coding.code(coding.end)
+    codes = _codes(bits, width)
+    right = {code: coding.parity_ok(code) and coding.holds(code) for code in set(codes)}
     scores = [0] * (count + 1)
     steps = [0] * (count + 1)  # bits of the character that leads to a place; 0 where a reading begins
     best = _Path(0, (), False)
     end = 0
     for place, code in enumerate(codes):
-        off = (code ^ START_CODES[width]).bit_count()
+        off = (code ^ start).bit_count()
         if off <= 1 and scores[place] <= (worth := width - width * off // 2):
             scores[place], steps[place] = worth, 0
         if scores[place] <= 0:
             continue
-        ended = steps[place] == width and codes[place - width] == END_CODES[width]
+        ended = steps[place] == width and codes[place - width] == end_code
         if scores[place] + width * ended > best.score:
             best, end = _Path(scores[place] + width * ended, (), ended), place
-        parity_worth = 1 if code.bit_count() % 2 else WRONG_PARITY
-        for length, worth in ((width, parity_worth), *((width + slip, SLIP) for slip in SLIPS)):
+        for length, worth in (
+            (width, 1 if right[code] else WRONG),
+            *((width + slip, SLIP) for slip in SLIPS),
+        ):
             after, score = place + length, scores[place] + worth
             # of two equal ways the one that slips later: it keeps to the start sentinel for longer
             if after <= count and score + (length != width) > scores[after]:
                 scores[after], steps[after] = score, length
     return best._replace(spans=_walk_back(steps, end, width * best.ended))
+
+
+def _first_path(bits: bytes, coding: Coding) -> _Path:
+    """Without parity no character is right or wrong: from the first start sentinel to the end sentinel after it whose
+    LRC agrees, else to the first, else to the last one-bit.
+    """
+    width, codes = coding.bits, _codes(bits, coding.bits)
+    start, end_code = coding.code(coding.start), coding.code(coding.end)
+    if start not in codes:
+        return _Path(0, (), False)
+    places = range(codes.index(start), len(bits), width)
+    sums = list(accumulate((codes[place] for place in places), int.__xor__))
+    ends = [number for number, place in enumerate(places) if codes[place] == end_code]
+    agreeing = (number for number in ends if number + 1 < len(places) and not sums[number + 1])
+    end = next(agreeing, ends[0] if ends else None)
+    shown = [place for place in places if place <= bits.rfind(1)] if end is None else places[: end + 2]
+    spans = tuple((place, min(width, len(bits) - place)) for place in shown)
+    return _Path(len(spans) + width * (end is not None), spans, end is not None)
 
 
 def _walk_back(steps: Sequence[int], end: int, lrc: int) -> tuple[tuple[int, int], ...]:

@@ -8,6 +8,7 @@ from swipegate.cli import render
 from swipegate.cli.findings import Finding, story
 from swipegate.cli.plot import close, overview, style
 from swipegate.cli.plot.picture import Label, Line, Picture, png, svg
+from swipegate.core.codings import Coding
 from swipegate.v1 import track_pb2 as pb
 
 MAX_ROWS = 12
@@ -139,11 +140,21 @@ def _outcome(finding: Finding) -> str:
     return f"reads, but {errors}" if finding.decoded.errors else f"reads{', ' + errors if errors else ''}"
 
 
+def _coding_words(coding: Coding | None) -> str:
+    """What is not as ISO has it."""
+    if coding is None:
+        return ""
+    words = ["without parity" * (coding.parity is None), "most significant first" * coding.msb_first]
+    return "".join(f" {one}" for one in words if one)
+
+
 def _facts(finding: Finding) -> str:
     """Direction, polarity, coding and how regular the cells are."""
     reading = finding.reading
     if reading is None:
-        return "No cells were found."
+        times = [time for time, _ in finding.transitions]
+        within = f" in {(times[-1] - times[0]) * 1e3:.0f} ms" if times else ""
+        return f"{len(times)} transitions{within}, and no cells in them."
     facts = [f"{len(reading.cells.bits)} cells"]
     if reading.cells.times is not None:
         span = reading.cells.times[-1] - reading.cells.times[0]
@@ -153,7 +164,7 @@ def _facts(finding: Finding) -> str:
         facts += [
             "swiped in reverse: characters run from right to left" if reverse else "swiped forward",
             "inverted bits" if reading.inverted else "true polarity",
-            f"{reading.bits_per_character} bits a character",
+            f"{reading.bits_per_character} bits a character{_coding_words(reading.coding)}",
         ]
     if finding.decoded.lrc:
         facts.append(f"LRC {render.short_words(pb.LrcStatus, finding.decoded.lrc)}")

@@ -12,8 +12,7 @@ from swipegate.cli.findings import Finding
 from swipegate.cli.plot import style
 from swipegate.cli.plot.picture import Box, Label, Line, Picture
 from swipegate.cli.plot.style import CELL, LEFT
-from swipegate.core import passages
-from swipegate.core.passages import Character, Reading
+from swipegate.core.passages import Reading
 from swipegate.domain.masking import MASK
 from swipegate.v1 import track_pb2 as pb
 
@@ -253,7 +252,7 @@ def _steps(view: _View, y: float) -> None:
 
 
 def _bits(view: _View, doubts: bytes, y: float) -> None:
-    parity = {_parity_cell(view.reading, one) for one in view.reading.characters if one.text}
+    parity = _parity_cells(view.reading)
     flipped = _flipped(view.finding)
     for cell in range(view.first, view.last):
         x = view.x(cell)
@@ -282,24 +281,25 @@ def _bits(view: _View, doubts: bytes, y: float) -> None:
     view.picture.add(Label(LEFT - 8, y + 13, "bits", 10, style.GREY, "end"))
 
 
-def _parity_cell(reading: Reading, one: Character) -> int:
-    return one.first if reading.direction == pb.SWIPE_DIRECTION_REVERSE else one.first + one.count - 1
+def _parity_cells(reading: Reading) -> set[int]:
+    if reading.coding is None or reading.coding.parity is None:
+        return set()
+    reverse = reading.direction == pb.SWIPE_DIRECTION_REVERSE
+    return {one.first if reverse else one.first + one.count - 1 for one in reading.characters if one.text}
 
 
 def _flipped(finding: Finding) -> set[int]:
     """Cells whose bit a repair turned round, as far as that may be seen."""
     reading = finding.reading
     cells: set[int] = set()
-    if reading is None:
+    if reading is None or reading.coding is None:
         return cells
-    width = reading.bits_per_character
+    width = reading.coding.bits
     for place in finding.repairs:
         one, text = reading.characters[place], finding.texts[place]
         if text == MASK or one.count != width:
             continue
-        value = ord(text) - passages.BASES[width]
-        code = [value >> bit & 1 for bit in range(width - 1)]
-        code.append(1 - sum(code) % 2)
+        code = [reading.coding.code(text) >> bit & 1 for bit in range(width)]
         if reading.direction == pb.SWIPE_DIRECTION_REVERSE:
             code.reverse()
         bits = reading.cells.bits[one.first : one.first + width]
@@ -321,9 +321,7 @@ def _characters(view: _View, y: float) -> None:
             continue  # the greater part is on another line
         text = view.finding.texts[place]
         middle = x + width / 2
-        view.picture.add(
-            Label(middle, y + 20, text.replace(" ", ""), 17, style.INK, "middle", f"text {place}")
-        )
+        view.picture.add(Label(middle, y + 20, style.visible(text), 17, style.INK, "middle", f"text {place}"))
         for row, words in enumerate(_notes(view.finding, place)):
             view.picture.add(Label(middle, y + 32 + 10 * row, words, 9, style.INK, "middle", "note"))
     view.picture.add(Label(LEFT - 8, y + 20, "characters", 10, style.GREY, "end"))

@@ -3,13 +3,13 @@
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import islice, pairwise
 from statistics import median
 
 from swipegate.cli.findings import Finding
 from swipegate.cli.plot import style
 from swipegate.cli.plot.picture import Area, Box, Label, Line, Picture
-from swipegate.core.passages import Cells
 
 WAVE_HEIGHT = 84
 CELL_TIME_HEIGHT = 110
@@ -17,6 +17,8 @@ COARSE = 12
 """Cells of a masked stretch that are drawn as one: their peaks say nothing of a bit."""
 SMOOTH = 9
 """Cells on either side of which a masked cell is given the middle time."""
+MAX_DOTS = 5_000
+"""Of times that make no cells: noise has any number of them."""
 TICKS = 12
 """Ticks of an axis at the most."""
 
@@ -33,6 +35,9 @@ def draw(picture: Picture, y: float, finding: Finding) -> float:
     if finding.reading is not None and finding.reading.cells.times is not None:
         _cell_times(picture, y + height, finding, span)
         height += CELL_TIME_HEIGHT + 22
+    elif len(finding.transitions) > 1:
+        _intervals(picture, y + height, finding, span)
+        height += CELL_TIME_HEIGHT + 22
     _time_axis(picture, y, height - 22, span)
     return height + 18
 
@@ -45,6 +50,8 @@ def _span(finding: Finding) -> tuple[float, float] | None:
         first, last = cells.times[0] - margin, cells.times[-1] + margin
     elif raw.samples is not None:
         first, last = 0.0, len(raw.samples) / raw.sample_rate
+    elif finding.transitions:
+        first, last = finding.transitions[0][0], finding.transitions[-1][0]
     else:
         return None
     return (first, last) if last > first else None
@@ -148,41 +155,78 @@ def _strips(picture: Picture, y: float, finding: Finding, span: tuple[float, flo
 # cell times
 
 
+@dataclass(frozen=True, slots=True)
+class _Lengths:
+    """A panel of times, in ms on a logarithmic scale, over the time at which they were met."""
+
+    picture: Picture
+    y: float
+    span: tuple[float, float]
+    low: float
+    high: float
+
+    @classmethod
+    def drawn(
+        cls, picture: Picture, y: float, span: tuple[float, float], shown: Sequence[float], words: str
+    ) -> "_Lengths":
+        """The ground and axis with room for all of these."""
+        panel = cls(picture, y, span, min(shown) / 1.15, max(shown) * 1.15)
+        picture.add(Box(style.LEFT, y, style.INNER, CELL_TIME_HEIGHT, style.GROUND))
+        _length_axis(picture, y, panel.low, panel.high)
+        picture.add(Label(style.LEFT, y - 5, f"{words}, ms (logarithmic)", 10, style.GREY))
+        return panel
+
+    def point(self, seconds: float, length: float) -> tuple[float, float]:
+        """Where a length stands."""
+        across = (seconds - self.span[0]) / (self.span[1] - self.span[0])
+        down = math.log(self.high / length) / math.log(self.high / self.low)
+        return style.LEFT + across * style.INNER, self.y + down * CELL_TIME_HEIGHT
+
+    def line(self, seconds: Sequence[float], lengths: Sequence[float]) -> None:
+        """Through all of them."""
+        points = tuple(map(self.point, seconds, lengths))
+        self.picture.add(Line(points, style.GREY, 1.2, "speed"))
+
+    def dot(self, seconds: float, length: float, size: float, fill: str, kind: str) -> None:
+        """One of them."""
+        x, y = self.point(seconds, length)
+        self.picture.add(Box(x - size, y - size, 2 * size, 2 * size, fill, kind=kind))
+
+
 def _cell_times(picture: Picture, y: float, finding: Finding, span: tuple[float, float]) -> None:
     assert finding.reading is not None
-    cells = finding.reading.cells
-    assert cells.times is not None
-    lengths = [max(after - before, 1e-9) * 1e3 for before, after in pairwise(cells.times)]
+    times = finding.reading.cells.times
+    assert times is not None
+    lengths = [max(after - before, 1e-9) * 1e3 for before, after in pairwise(times)]
+    middles = [(before + after) / 2 for before, after in pairwise(times)]
     smooth = [median(lengths[max(0, k - SMOOTH) : k + SMOOTH + 1]) for k in range(len(lengths))]
     shown = [smooth[k] if finding.hidden[k] else lengths[k] for k in range(len(lengths))]
-    low, high = math.log(min(shown) / 1.15), math.log(max(shown) * 1.15)
-    across = style.INNER / (span[1] - span[0])
-
-    def point(cell: int, length: float) -> tuple[float, float]:
-        middle = (_time(cells, cell) + _time(cells, cell + 1)) / 2
-        down = CELL_TIME_HEIGHT * (high - math.log(length)) / (high - low)
-        return style.LEFT + (middle - span[0]) * across, y + down
-
-    picture.add(Box(style.LEFT, y, style.INNER, CELL_TIME_HEIGHT, style.GROUND))
-    _length_axis(picture, y, math.exp(low), math.exp(high))
-    picture.add(Line(tuple(point(k, smooth[k]) for k in range(len(smooth))), style.GREY, 1.2, "speed"))
+    panel = _Lengths.drawn(picture, y, span, shown, "cell time")
+    panel.line(middles, smooth)
     colour_of: dict[int, str] = {}
     for place, one in enumerate(finding.reading.characters):
         _, colour = style.colours(finding, place)
         if colour in (style.WRONG, style.REPAIRED):
             colour_of |= dict.fromkeys(range(one.first, one.first + one.count), colour)
     for k, length in enumerate(lengths):
-        if finding.hidden[k]:
-            continue
-        x, down = point(k, length)
-        size = 2.6 if k in colour_of else 1.8
-        fill = colour_of.get(k, style.RISING)
-        picture.add(Box(x - size, down - size, 2 * size, 2 * size, fill, kind="cell-time"))
+        if not finding.hidden[k]:
+            size = 2.6 if k in colour_of else 1.8
+            panel.dot(middles[k], length, size, colour_of.get(k, style.RISING), "cell-time")
 
 
-def _time(cells: Cells, place: int) -> float:
-    assert cells.times is not None
-    return cells.times[place]
+def _intervals(picture: Picture, y: float, finding: Finding, span: tuple[float, float]) -> None:
+    """The times between transitions that make no cells; masked, the longest around each, which say nothing of a bit."""
+    times = [time for time, _ in finding.transitions]
+    lengths = [max(after - before, 1e-9) * 1e3 for before, after in pairwise(times)]
+    longest = [max(lengths[max(0, k - SMOOTH) : k + SMOOTH + 1]) for k in range(len(lengths))]
+    panel = _Lengths.drawn(
+        picture, y, span, lengths if finding.reveal else longest, "time between transitions"
+    )
+    step = max(len(longest) // style.INNER, 1)
+    panel.line(times[::step], [max(longest[k : k + step]) for k in range(0, len(longest), step)])
+    if finding.reveal:
+        for time, length in islice(zip(times, lengths, strict=False), MAX_DOTS):
+            panel.dot(time, length, 1.8, style.RISING, "interval")
 
 
 def _length_axis(picture: Picture, y: float, low: float, high: float) -> None:
@@ -197,4 +241,3 @@ def _length_axis(picture: Picture, y: float, low: float, high: float) -> None:
                 Line(((style.LEFT, down), (style.LEFT + style.INNER, down)), style.PALE, 0.7),
                 Label(style.LEFT - 8, down + 3.5, f"{length:g}", 10, style.GREY, "end"),
             )
-    picture.add(Label(style.LEFT, y - 5, "cell time, ms (logarithmic)", 10, style.GREY))

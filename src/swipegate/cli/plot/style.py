@@ -27,6 +27,8 @@ DOUBT = (0xF5, 0xE2, 0x3C)
 """Red, green and blue of a bit as likely wrong as right."""
 NOTABLE_DOUBT = 96
 """A masked character is shaded from here on; 16 a nat, so a reading 10 nats dearer has other bits."""
+CONTROLS = {"\x7f": "DEL", "\x0e": "SO", "\x0f": "SI"}
+"""Sentinels and shifts of JIS X 6302-2."""
 MARK = 5
 """Height of a transition's triangle."""
 
@@ -53,6 +55,11 @@ def colours(finding: Finding, place: int) -> tuple[str, str]:
     if place == 0 or (reading.ended and place >= len(reading.characters) - 2):
         return SENTINEL_GROUND, SENTINEL
     return PLAIN
+
+
+def visible(text: str) -> str:
+    """A character as it can be drawn: of the controls of JIS X 6302-2 their names, of a blank nothing."""
+    return CONTROLS.get(text, text if text.isprintable() else "?").strip()
 
 
 def doubt_colour(doubt: int) -> str:

@@ -36,7 +36,7 @@ from swipegate.core.recordings.bounds import (
     MAX_TRANSITIONS,
 )
 from swipegate.core.recordings.samples import SampleFormat
-from swipegate.core.recordings.swipe import RawSwipe, RawTrack, RecordingError
+from swipegate.core.recordings.swipe import NoSwipeError, RawSwipe, RawTrack, RecordingError
 
 SIGNAL_KINDS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes, str, int], list[RawSwipe]]], ...] = (
     (wav.is_one, wav.parse),
@@ -62,7 +62,8 @@ TEXT_KINDS: tuple[tuple[Callable[[str], bool], Callable[[str, str], list[RawSwip
 def read_recording(
     path: str | Path, *, layout: SampleFormat | None = None, channel: int = 0
 ) -> list[RawSwipe]:
-    """Return a file's swipes. Raises RecordingError: unreadable, unknown, damaged, too large, no swipe.
+    """Return a file's swipes. Raises RecordingError: unreadable, unknown, damaged, too large, no swipe; where a
+    signal holds none, NoSwipeError.
 
     With a layout the file is samples and nothing else. channel 1 and up reads one channel of sampled signals alone.
     """
@@ -130,6 +131,7 @@ __all__ = [
     "MAX_TEXT_BYTES",
     "MAX_TRACKS",
     "MAX_TRANSITIONS",
+    "NoSwipeError",
     "RawSwipe",
     "RawTrack",
     "RecordingError",

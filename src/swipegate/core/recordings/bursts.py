@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from swipegate.core import flux, symbols
 from swipegate.core.recordings import bounds
-from swipegate.core.recordings.swipe import RawSwipe, RawTrack
+from swipegate.core.recordings.swipe import NoSwipeError, RawSwipe, RawTrack
 
 MIN_BURST_BITS = 30
 """A burst that reads as fewer bits is noise: four characters, and clocking zeros on both sides."""
@@ -23,9 +23,19 @@ class _Burst:
     track: RawTrack
 
 
-def swipes_of(channels: "Iterable[array[float]]", rate: float) -> list[RawSwipe]:
-    """Return the swipes in the channels of one recording, in order of time; a channel is looked at once."""
-    bursts = [burst for number, samples in enumerate(channels) for burst in _bursts(number, samples, rate)]
+def swipes_of(channels: "Iterable[array[float]]", rate: float, name: str) -> list[RawSwipe]:
+    """Return the swipes in the channels of one recording, in order of time; a channel is looked at once.
+
+    Raises NoSwipeError.
+    """
+    bursts: list[_Burst] = []
+    quiet: list[RawTrack] = []
+    for number, samples in enumerate(channels):
+        bursts += _bursts(number, samples, rate)
+        if not bursts and samples:
+            quiet.append(RawTrack(samples=samples[: bounds.MAX_BURST_SAMPLES], sample_rate=rate))
+    if not bursts:
+        raise NoSwipeError(name, quiet)
     bursts.sort(key=lambda burst: burst.run.start)
     if len(bursts) > 1:
         bursts = [one for one in bursts if _may_be_a_swipe(one)] or bursts

@@ -77,7 +77,7 @@ def parse(data: bytes, name: str, layout: SampleFormat, channel: int = 0) -> lis
     if frames > bounds.MAX_SAMPLES:
         raise RecordingError(name, f"more than {bounds.MAX_SAMPLES} samples")
     wanted = [channel - 1] if channel else range(layout.channels)
-    return bursts.swipes_of(_channels(data, encoding, layout.channels, wanted, name), layout.rate)
+    return bursts.swipes_of(_channels(data, encoding, layout.channels, wanted, name), layout.rate, name)
 
 
 def check_rate(rate: float, name: str) -> None:

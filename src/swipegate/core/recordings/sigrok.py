@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from swipegate.core import flux
 from swipegate.core.recordings import bounds, bursts, samples
-from swipegate.core.recordings.swipe import RawSwipe, RawTrack, RecordingError
+from swipegate.core.recordings.swipe import NoSwipeError, RawSwipe, RawTrack, RecordingError
 
 MIN_FRAME_BITS = 20
 """A shorter frame is a glitch: sentinels and one character with its LRC take 20."""
@@ -62,7 +62,11 @@ def parse(data: bytes, name: str, channel: int = 0) -> list[RawSwipe]:
     if analog:
         samples.check_rate(rate, name)
         wanted = analog[channel - 1 : channel] if channel else analog
-        swipes += bursts.swipes_of(_voltages(wanted, name), rate)
+        try:
+            swipes += bursts.swipes_of(_voltages(wanted, name), rate, name)
+        except NoSwipeError:
+            if not swipes:
+                raise
     return swipes
 
 

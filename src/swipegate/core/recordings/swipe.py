@@ -70,6 +70,15 @@ class RawSwipe:
     """Seconds from the beginning of the recording."""
 
 
+class NoSwipeError(RecordingError):
+    """A signal in which nothing looks like a swipe. Its text and repr hold nothing of the signal."""
+
+    def __init__(self, name: str, channels: Sequence[RawTrack]) -> None:
+        super().__init__(name, "no swipe in it")
+        self.channels = tuple(channels)
+        """The signal, as much of its beginning as a track can hold; no channel without samples."""
+
+
 def _longest_first(runs: Sequence[flux.BitRun]) -> tuple[bytes, ...]:
     """Return the readings of all runs, those of the run with the most bits first."""
     ordered = sorted(runs, key=lambda run: -len(run.candidates[0]))
