@@ -100,7 +100,7 @@ def test_every_coding_has_its_characters(number: pb.CharacterCoding, reverse: bo
     bits = symbols.encode(text, coding.bits, 20, 20, reverse, msb_first=coding.msb_first)
     reading = reading_of(bits, number)
     assert (reading.text, reading.wrong, reading.lrc_ok, reading.coding) == (text, (), True, coding)
-    if not coding.msb_first:
+    if not coding.msb_first and (coding.parity is not None or not reverse):
         assert reading_of(bits).characters == reading.characters
 
 
@@ -123,8 +123,8 @@ def test_without_parity_only_the_lrc_tells() -> None:
     assert [
         at for at, (one, sent) in enumerate(zip(reading.text, CALIFORNIA, strict=True)) if one != sent
     ] == [9]
-    cut = reading_of(bytes(bits[: 20 + 6 * 62]), pb.CHARACTER_CODING_CALIFORNIA_6_BIT)
-    assert (cut.text, cut.ended) == (reading.text[:62], False)
+    cut = reading_of(bytes(bits[: 20 + 6 * 61]), pb.CHARACTER_CODING_CALIFORNIA_6_BIT)
+    assert (cut.text, cut.ended) == (reading.text[:61], False)
 
 
 @pytest.mark.parametrize("coding", [0, *CODINGS])
