@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from swipegate.cli.main import app
 from swipegate.cli.output import Exit
+from swipegate.core import symbols
+from tests.cli.test_plot import flipped, wav
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 PAN = "4111111111111111"
@@ -152,3 +154,51 @@ def test_a_bad_file_does_not_lose_the_good_ones() -> None:
     answers = objects("no-such-file", good)
     assert [len(answer["swipes"]) for answer in answers] == [0, 1]
     assert "No such file" in answers[0]["error"]
+
+
+# A track that does not read
+
+
+def test_it_says_where_it_broke_and_what_to_try(tmp_path: Path) -> None:
+    path = str(wav(tmp_path / "card.wav", flipped((9, 19, 25))))
+    code, output = run(path)
+    assert code == Exit.UNREADABLE
+    assert "40 characters, end sentinel and LRC included; 3 are wrong, the first is character 9" in output
+    tries = [line.split()[1] for line in output.splitlines() if line.startswith("try ")]
+    assert tries == ["swipe", "--same-card", "--candidates", "--plot"]
+    code, output = run("--candidates", "--plot", str(tmp_path / "why.svg"), path)
+    assert code == Exit.UNREADABLE
+    tries = [line.split()[1] for line in output.splitlines() if line.startswith("try ")]
+    assert tries == ["swipe", "--same-card"]
+    assert PAN not in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "tried"),
+    [
+        (["--flux", "1000"], "Nothing in it looks like the cells of a track", "swipe once"),
+        (["--bits", "01" * 40], "No start sentinel that is followed", "--coding"),
+        (["--bits", "01" * 40, "--coding", "iso-7"], "No start sentinel", "leave --coding out"),
+    ],
+)
+def test_what_is_no_track_says_so(arguments: list[str], said: str, tried: str) -> None:
+    code, output = run(*arguments)
+    assert code == Exit.UNREADABLE
+    assert said in output
+    assert f"\ntry {tried}" in output
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--text", "%E?"], ["--text", TRACK2], ["--json", "--bits", "01" * 40]]
+)
+def test_there_is_nothing_to_tell_of_a_text_or_to_a_machine(arguments: list[str]) -> None:
+    assert "try " not in run(*arguments)[1]
+
+
+def test_of_several_signals_each_is_told_apart(tmp_path: Path) -> None:
+    good, bad = symbols.encode(TRACK2, 5, 20, 20), flipped((9, 19, 25))
+    path = tmp_path / "card.txt"
+    path.write_text("\n".join("".join(map(str, bits)) for bits in (good, bad)))
+    lines = run(str(path))[1].splitlines()
+    assert any(line.startswith("signal 2: The nearest reading") for line in lines)
+    assert not any(line.startswith("signal 1") for line in lines)

@@ -10,7 +10,7 @@ from rich.rule import Rule
 
 from swipegate import core
 from swipegate.cli import plot, render, stages
-from swipegate.cli.findings import Finding, findings_of, quiet_finding
+from swipegate.cli.findings import Finding, findings_of, next_steps, quiet_finding, story
 from swipegate.cli.options import CODINGS, Json, coding_or_fail
 from swipegate.cli.output import Exit, complain, console, fail, print_json, print_line, printable
 from swipegate.cli.sources import Given, Refusal, Signal, Source, one_card, sources
@@ -41,6 +41,8 @@ class Show(NamedTuple):
     json: bool
     stage: Stage | None
     candidates: bool
+    used: tuple[str, ...]
+    """Options that were given, of those that help to find out why a track does not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,8 @@ def decode(
     given = Given(
         paths, signal, text or [], bits or [], hex_ or [], flux or [], track, coding_or_fail(coding)
     )
-    show = Show(reveal, json, stage, candidates)
+    helpful = {"--same-card": same_card, "--candidates": candidates, "--plot": plot_path is not None}
+    show = Show(reveal, json, stage, candidates, tuple(name for name, used in helpful.items() if used))
     worst = Exit.OK
     any_source = False
     drawing = plot.Drawing()
@@ -226,9 +229,23 @@ def _print(name: str, swipes: list[Swipe], show: Show) -> None:
         console.print(render.as_rich(render.shown(swipe.decoded, reveal=show.reveal)))
         if not swipe.decoded.HasField("card_number"):
             _hint_formats(swipe.decoded)
+        if not _reads(swipe.decoded):
+            _explain(swipe, show)
         if show.candidates:
             for finding in swipe.findings(show):
                 console.print(f"[dim]{escape(stages.candidate(finding))}[/]", soft_wrap=True)
+
+
+def _explain(swipe: Swipe, show: Show) -> None:
+    """How far each signal that does not read got, where it broke, and what to try."""
+    found = findings_of(swipe.raw, swipe.decoded, reveal=show.reveal)
+    for place, finding in enumerate(found, 1):
+        which = f"signal {place}: " if len(found) > 1 else ""
+        for words in story(finding):
+            console.print(f"{which}{escape(words)}", soft_wrap=True)
+        for step in next_steps(finding):
+            if not step.startswith(show.used):
+                console.print(f"[dim]{which}try {escape(step)}[/]", soft_wrap=True)
 
 
 def _print_stage(name: str, swipes: list[Swipe], show: Show, stage: Stage) -> None:

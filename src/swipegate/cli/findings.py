@@ -212,6 +212,26 @@ def story(finding: Finding) -> list[str]:
     return lines
 
 
+def next_steps(finding: Finding) -> list[str]:
+    """What may help a track that does not read, each in a line; empty for one that reads."""
+    reading = finding.reading
+    if finding.decoded.text:
+        return []
+    if reading is None:
+        steps = ["swipe once, evenly, from end to end; look after cable, track and recording level"]
+    elif not reading.characters:
+        steps = ["swipe again, evenly and from end to end"]
+        steps.append("leave --coding out" if finding.raw.coding else "--coding, if the card is none of ISO's")
+    else:
+        steps = [
+            "swipe again, slower and evenly, or the other way",
+            "--same-card with several swipes, which are then read together",
+        ]
+    if reading is not None and reading.cells.times is not None:
+        steps.append("--candidates for every reading of the signal")
+    return [*steps, "--plot why.png for a picture of it"]
+
+
 def _got_far(reading: Reading) -> str:
     count, wrong = len(reading.characters), reading.wrong
     found = f"The nearest reading has {_plural(count, 'character')}"
