@@ -28,6 +28,16 @@ _STANDARDS = {
 }
 
 
+SHORTEST_PAN = 8
+"""Digits (ISO/IEC 7812-1)."""
+_PAYMENT = {pb.TRACK_STANDARD_UNSPECIFIED, pb.TRACK_STANDARD_ISO7813_TRACK1, pb.TRACK_STANDARD_ISO7813_TRACK2}
+"""Of a track that was taken apart as ISO/IEC 7813 has it."""
+_PAYMENT_ERRORS = {
+    pb.TRACK_ERROR_PAN,
+    pb.TRACK_ERROR_SEPARATOR,
+    pb.TRACK_ERROR_EXPIRY,
+    pb.TRACK_ERROR_SERVICE_CODE,
+}
 _PICTURES = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
 """Control characters (U+2400 and after): of the stripe, not for the terminal."""
 
@@ -133,9 +143,33 @@ def _short(enum: Any, number: int) -> str:
     return name.removeprefix(f"{words}_")
 
 
+def without_payment(swipe: pb.DecodedSwipe, track: pb.Track) -> pb.Track:
+    """The track, of one that is no payment card without the fields and errors that only a payment card could have.
+
+    Track 2 of an access card has a number before its separator as ISO/IEC 7813 has it, and the core takes that for a
+    PAN. It is none with fewer digits than ISO/IEC 7812-1 allows, nor where a card format takes another number from a
+    track that does not prove its PAN.
+    """
+    found = swipe.card_number
+    other = (
+        found.track == track.number
+        and not number_is_pan(swipe)
+        and not (track.standard and track.fields.luhn_ok)
+    )
+    if track.standard not in _PAYMENT or not (other or 0 < len(track.fields.pan) < SHORTEST_PAN):
+        return track
+    plain = pb.Track()
+    plain.CopyFrom(track)
+    plain.ClearField("fields")
+    plain.ClearField("standard")
+    del plain.errors[:]
+    plain.errors.extend(error for error in track.errors if error not in _PAYMENT_ERRORS)
+    return plain
+
+
 def as_rich(swipe: pb.DecodedSwipe) -> RenderableType:
     """The swipe as a person reads it."""
-    parts: list[RenderableType] = [_track_rich(track) for track in swipe.tracks]
+    parts: list[RenderableType] = [_track_rich(without_payment(swipe, track)) for track in swipe.tracks]
     if not parts:
         parts.append(Text("no track", style="red"))
     for one in swipe.differences:

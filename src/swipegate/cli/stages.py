@@ -43,7 +43,7 @@ def lines(stage: Stage, findings: Sequence[Finding], shown: pb.DecodedSwipe) -> 
                 ]
             return [line for one in findings for line in _characters(one)]
         case Stage.FIELDS:
-            return [line for track in shown.tracks for line in _fields(track)]
+            return [line for track in shown.tracks for line in _fields(render.without_payment(shown, track))]
         case Stage.NUMBER:
             return _number(shown)
 
