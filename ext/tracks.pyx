@@ -545,6 +545,11 @@ cdef void _parse_accounts(TrackRecord *record, Py_ssize_t place, Py_ssize_t end)
         set_field(record, DISCRETIONARY, place, end)
 
 
+cdef inline bint _is_format_code(int code) noexcept nogil:
+    """Whether ISO/IEC 4909 has such a track 3: 03 to 89 are reserved."""
+    return code <= 2 or code >= 90
+
+
 cdef void _parse_track3(TrackRecord *record, Py_ssize_t start, Py_ssize_t end, uint8_t found) noexcept nogil:
     cdef const uint8_t *text = record.text
     cdef Py_ssize_t place = start + 2
@@ -571,8 +576,8 @@ cdef void _parse_track3(TrackRecord *record, Py_ssize_t start, Py_ssize_t end, u
     if _classes(text, separator + 1, end) & NOT_FIVE and record.separator == c"=":
         record.errors |= codes.ERROR_ILLEGAL_CHARACTER
     code = 10 * (text[start] - 0x30) + text[start + 1] - 0x30
-    if not (1 <= code <= 2 or code >= 90):
-        record.errors |= codes.ERROR_FORMAT_CODE  # 00 and 03 to 89 are not for interchange
+    if code == 0 or not _is_format_code(code):
+        record.errors |= codes.ERROR_FORMAT_CODE  # 00 is not for international interchange
         if end - separator - 1 < FIXED_DIGITS:
             _drop_pan(record)
             return
@@ -619,9 +624,10 @@ cdef int _guess(const uint8_t *text, Py_ssize_t length) noexcept nogil:
 
 
 cdef bint _is_over_track2(const uint8_t *text, Py_ssize_t length) noexcept nogil:
-    """Whether a text has fields, and more characters than track 2 can hold with its LRC."""
-    return length > MAX_DATA2 + 3 and (
-        _find_far(text, c"=", 1, length) < length or _find_far(text, c"^", 1, length) < length)
+    """Whether a text has fields, a format code, and more characters than track 2 can hold with its LRC."""
+    return (length > MAX_DATA2 + 3 and are_digits(text, 1, 2, length)
+            and _is_format_code(10 * (text[1] - 0x30) + text[2] - 0x30)
+            and (_find_far(text, c"=", 1, length) < length or _find_far(text, c"^", 1, length) < length))
 
 
 cdef inline void _reset(TrackRecord *record, const uint8_t *text, Py_ssize_t length) noexcept nogil:

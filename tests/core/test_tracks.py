@@ -390,3 +390,16 @@ def test_a_text_too_long_for_track_2_is_track_3(parse: Parse) -> None:
     assert parse(TRACK3, 0).number == 3
     assert parse(";4111111111111111=30121010000012300000?", 0).number == 2
     assert parse(";" + "4" * 38 + "?", 0).number == 2, "without a field it is a track 2 that is too long"
+
+
+@pytest.mark.parametrize(
+    ("code", "number"),
+    [("00", 3), ("01", 3), ("02", 3), ("03", 2), ("12", 2), ("59", 2), ("89", 2), ("90", 3), ("99", 3)],
+)
+def test_without_a_format_code_it_is_a_track_2_that_is_too_long(code: str, number: int, parse: Parse) -> None:
+    track = parse(f";{code}3456789012=3012101123456789012345678901234567890?", 0)
+    assert track.number == number
+    assert (v1.TRACK_ERROR_TOO_LONG in track.errors) == (number == 2)
+    if number == 2:
+        assert (track.fields["pan"], track.fields["expiry"]) == (f"{code}3456789012", "3012")
+    assert parse(";1 3=" + "4" * 40 + "?", 0).number == 2

@@ -1,6 +1,7 @@
 """What may be shown of track data."""
 
 import pytest
+from google.protobuf.message import Message
 
 from swipegate.core import decode, pack, symbols
 from swipegate.domain.masking import masked_broken, masked_track
@@ -36,6 +37,42 @@ def test_the_lrc_of_a_masked_track_is_hidden() -> None:
     assert track.lrc_character
     assert masked_track(track).lrc_character == "*"
     assert masked_track(decode(";98949188?").tracks[0]).text == ";98949188?"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ";123456789012=3012101123456789012345678901234567890?",  # a track 2 that is too long
+        ";003456789012=3012101123456789012345678901234567890?",  # a track 3 of unknown layout
+        "%B4111111111111111^DOE/JANE^3012101" + "1234567890" * 6 + "?",
+        "%Z4111111111111111^DOE/JANE^3012101123456789?",
+    ],
+)
+def test_of_a_text_that_is_not_understood_no_field_is_shown(text: str) -> None:
+    track = decode(text).tracks[0]
+    masked = masked_track(track)
+    assert _digits(track.fields)
+    assert not _digits(masked.fields)
+    assert masked.text == masked_broken(text)
+
+
+def test_of_a_japanese_stripe_nothing_is_shown() -> None:
+    bits = symbols.encode("\x7fA0123456789 TARO\x7f", 8, 20, 20)
+    swipe = Swipe(tracks=[RawTrack(bits=BitString(data=pack(bits), bit_count=len(bits)))])
+    masked = masked_track(decode(swipe).tracks[0])
+    assert masked.text == "\x7f****************\x7f"
+    assert masked.lrc_character == "*"
+
+
+def _digits(message: Message) -> str:
+    """Every letter and digit in the texts of a message, format codes aside."""
+    found = ""
+    for descriptor, value in message.ListFields():
+        if isinstance(value, Message):
+            found += _digits(value)
+        elif isinstance(value, str) and descriptor.name != "format_code":
+            found += "".join(one for one in value if one.isalnum())
+    return found
 
 
 def test_fields_that_may_stand_elsewhere_are_hidden_whole() -> None:

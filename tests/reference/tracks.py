@@ -341,8 +341,8 @@ def parse_piece(text: str, number: int) -> Track:
         return Track("", 0, error_set={NO_ENCODING})
     told = number
     number = number or {"%": 1, ";": 2, "+": 3}.get(text[0], 0) or guess(text)
-    if not told and text[0] == ";" and len(text) > 40 and set("=^") & set(text[1:]):
-        number = 3  # ISO/IEC 7811-2: a track 2 holds 40 characters, its LRC included
+    if not told and re.match(";(0[012]|9[0-9])", text) and len(text) > 40 and set("=^") & set(text[1:]):
+        number = 3  # ISO/IEC 7811-2: a track 2 holds 40 characters, its LRC included; 4909: format codes
     track = Track(re.sub("[^ -~]", "?", text), number, raw=text)
     starts = {0: "", 1: "%", 2: ";", 3: ";%+#!&@"}[number]
     data = text

@@ -6,12 +6,15 @@ authentication data, as discretionary data may hold, not at all.
 
 import re
 
+from google.protobuf.message import Message
+
 from swipegate.v1.track_pb2 import (
     TRACK_ERROR_FORMAT_CODE,
     TRACK_ERROR_ILLEGAL_CHARACTER,
     TRACK_ERROR_PAN,
     TRACK_ERROR_SEPARATOR,
     TRACK_ERROR_TOO_LONG,
+    TRACK_STANDARD_JIS_X6302_2,
     CardNumber,
     Track,
     TrackFields,
@@ -70,9 +73,11 @@ def masked_track(track: Track) -> Track:
         text = _hide_last(text, value, MASK * len(value))
         setattr(message, name, MASK * len(value))
     copy.text = _DIGITS.sub(lambda found: masked_pan(found[0]), text)
+    if track.standard == TRACK_STANDARD_JIS_X6302_2:  # what its characters mean the issuer alone knows
+        copy.text = text[:1] + MASK * len(text[1:-1]) + text[-1:]
     if _UNSURE & set(track.errors):
         copy.text = masked_broken(track.text)
-        fields.pan = MASK * len(fields.pan)
+        _hide_all(fields)
     if copy.text != track.text:
         copy.lrc_character = MASK * len(copy.lrc_character)  # it is the sum of all the others
         for repair in copy.repairs:
@@ -117,6 +122,15 @@ def _hidden_fields(fields: TrackFields) -> list[tuple[object, str]]:
     if fields.HasField("licence"):
         hidden += [(fields.licence, name) for name in _LICENCE_HIDDEN]
     return hidden
+
+
+def _hide_all(fields: Message) -> None:
+    """Every text in a message but the format code, which tells why the others are not understood."""
+    for descriptor, value in fields.ListFields():
+        if isinstance(value, Message):
+            _hide_all(value)
+        elif isinstance(value, str) and descriptor.name != "format_code":
+            setattr(fields, descriptor.name, MASK * len(value))
 
 
 def _hide(text: str, value: str, mask: str) -> str:
