@@ -53,6 +53,7 @@ def test_of_a_text_that_is_not_understood_no_field_is_shown(text: str) -> None:
     masked = masked_track(track)
     assert _digits(track.fields)
     assert not _digits(masked.fields)
+    assert not masked.fields.HasField("service")
     assert masked.text == masked_broken(text)
 
 

@@ -78,6 +78,7 @@ def masked_track(track: Track) -> Track:
     if _UNSURE & set(track.errors):
         copy.text = masked_broken(track.text)
         _hide_all(fields)
+        fields.ClearField("service")
     if copy.text != track.text:
         copy.lrc_character = MASK * len(copy.lrc_character)  # it is the sum of all the others
         for repair in copy.repairs:
