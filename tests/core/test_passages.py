@@ -83,6 +83,14 @@ def test_a_lost_or_an_added_bit_is_found_and_the_rest_is_read(change: int, count
     assert (reading.ended, reading.lrc_ok) == (True, None)
 
 
+def test_clocking_zeros_are_no_characters_in_any_polarity() -> None:
+    bits = bytearray(symbols.encode(";98949188=12345?", 5, 30, 150))
+    bits[30 + 2 * 5] ^= 1
+    bits[30 + 5 * 5] ^= 1
+    reading = reading_of(bytes(bits))
+    assert (reading.wrong, len(reading.characters), reading.inverted) == ((2, 5), 17, False)
+
+
 def test_a_track_cut_off_is_read_to_where_it_ends() -> None:
     reading = reading_of(symbols.encode(TRACK2, 5, 20)[: 20 + 5 * 25])
     assert (reading.text, reading.ended) == (TRACK2[:25], False)

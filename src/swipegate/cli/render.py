@@ -225,7 +225,7 @@ def fields_of(track: pb.Track) -> dict[str, Any]:
 
 def short_words(enum: Any, number: int) -> str:
     """An enum value in words, without the enum's prefix."""
-    return _words(_short(enum, number)).replace("lrc", "LRC")
+    return _words(_short(enum, number))
 
 
 def error_words(error: int) -> str:
@@ -239,7 +239,7 @@ def _plain(value: object) -> str:
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ").lower()
+    return name.replace("_", " ").lower().replace("lrc", "LRC")
 
 
 ERRORS = {

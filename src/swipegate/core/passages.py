@@ -228,7 +228,10 @@ def _best_path(bits: bytes, coding: Coding) -> _Path:
     count, width = len(bits), coding.bits
     start, end_code = coding.code(coding.start), coding.code(coding.end)
     codes = _codes(bits, width)
-    right = {code: coding.parity_ok(code) and coding.holds(code) for code in set(codes)}
+    # no data: clocking zeros of the other polarity are ones, which are a right ? in 5 bits and _ in 7
+    none = (end_code, (1 << width) - 1)
+    right = {one: coding.parity_ok(one) and coding.holds(one) and one not in none for one in set(codes)}
+    ending = width + 1 - WRONG
     scores = [0] * (count + 1)
     steps = [0] * (count + 1)  # bits of the character that leads to a place; 0 where a reading begins
     best = _Path(0, (), False)
@@ -239,9 +242,9 @@ def _best_path(bits: bytes, coding: Coding) -> _Path:
             scores[place], steps[place] = worth, 0
         if scores[place] <= 0:
             continue
-        ended = steps[place] == width and codes[place - width] == end_code
-        if scores[place] + width * ended > best.score:
-            best, end = _Path(scores[place] + width * ended, (), ended), place
+        ended = steps[place] == width and codes[place - width] == end_code and steps[place - width] > 0
+        if scores[place] + ending * ended > best.score:
+            best, end = _Path(scores[place] + ending * ended, (), ended), place
         for length, worth in (
             (width, 1 if right[code] else WRONG),
             *((width + slip, SLIP) for slip in SLIPS),
