@@ -90,3 +90,10 @@ def test_files_that_are_no_formats(tmp_path: Path, content: str) -> None:
     file = tmp_path / "formats.json"
     file.write_text(content)
     assert run("test", FOB, "--file", str(file))[0] == Exit.USAGE
+
+
+def test_a_sample_that_does_not_read_is_named() -> None:
+    result = CliRunner().invoke(app, ["formats", "suggest", ";0012304567?=4567", "%E?=4568"])
+    assert result.exit_code == Exit.UNREADABLE
+    assert "sample 2 does not read" in result.stderr
+    assert "sample 1" not in result.stderr

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from swipegate import core
 from swipegate.cli.options import Json
-from swipegate.cli.output import Exit, console, fail, print_json
+from swipegate.cli.output import Exit, complain, console, fail, print_json
 from swipegate.core import suggestions
 from swipegate.v1 import card_format_pb2 as pb
 from swipegate.v1 import track_pb2
@@ -104,8 +104,12 @@ def suggest(
 
     Exit code 0: there is a proposal; 1: there is none; 2: an argument is wrong.
     """
+    samples = [_sample(one) for one in sample]
+    for number, one in enumerate(samples, 1):
+        if not any(track.text for track in one.swipe.tracks):
+            complain(f"sample {number} does not read, so nothing can explain it")
     try:
-        answer = core.suggest_formats([_sample(one) for one in sample])
+        answer = core.suggest_formats(samples)
     except ValueError as error:
         fail(Exit.USAGE, str(error))
     if json:
