@@ -1,8 +1,18 @@
 """The `swipegate` command."""
 
+import errno
+import io
+import os
+import sys
+from contextlib import suppress
+
 import typer
 
 from swipegate.cli import decode, demo, devices, encode, formats, serve, simulate, token
+from swipegate.cli.output import Exit, complain
+
+NO_ROOM = {errno.ENOSPC, errno.EBADF, errno.EDQUOT, errno.EIO}
+"""Why nothing more can be written; a pipe that was closed ends the command in silence, as typer has it."""
 
 app = typer.Typer(
     name="swipegate",
@@ -30,7 +40,29 @@ app.command("token")(token.token)
 
 def main() -> None:
     """Entry point of the `swipegate` command."""
-    app()
+    _mend_streams()
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in NO_ROOM | {errno.EPIPE}:
+            raise
+        sys.stdout = io.StringIO()  # what is left in it has nowhere to go
+        if error.errno == errno.EPIPE:
+            sys.exit(Exit.UNREADABLE)
+        complain(f"standard output: {error.strerror}")
+        sys.exit(Exit.USAGE)
+
+
+def _mend_streams() -> None:
+    """Closed streams as empty ones, and escapes for what the terminal's encoding does not have."""
+    with suppress(AttributeError):  # a stream that a caller put there
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - as long as the process
 
 
 if __name__ == "__main__":
