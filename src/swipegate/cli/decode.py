@@ -63,8 +63,8 @@ def decode(
         typer.Argument(
             metavar="FILE...",
             help=(
-                "Recordings: WAV, AIFF, sigrok .sr, .MAG flux images, flux times or bits as text, Flipper .mag, "
-                "MSR605 answers, JSON bit vectors; - for standard input."
+                "Recordings: WAV, AIFF, sigrok .sr, .MAG flux images; flux times, bits or characters as text; "
+                "Flipper .mag, MSR605 answers, JSON bit vectors; - for standard input."
             ),
             show_default=False,
         ),

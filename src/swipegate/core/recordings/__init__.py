@@ -1,7 +1,8 @@
 """Recordings of swipes: files -> raw swipes, recognised by content. One kind of file a module.
 
 WAV and AIFF (8 to 32 bit PCM, float; any channels), sigrok captures of clock-and-data readers or of voltages,
-MAKStripe flux images, intervals as text, bit texts, Flipper track texts, answers of MSR605 readers, JSON bit vectors.
+MAKStripe flux images, intervals as text, bit texts, lines as readers print them, Flipper track texts, answers of
+MSR605 readers, JSON bit vectors.
 Samples without a header have nothing to be recognised by: they are read where the caller says how they lie.
 Raises RecordingError and nothing else for what a file holds.
 """
@@ -17,6 +18,7 @@ from swipegate.core.recordings import (
     flux_images,
     intervals,
     msr,
+    printed_lines,
     samples,
     sigrok,
     track_texts,
@@ -55,6 +57,7 @@ TEXT_KINDS: tuple[tuple[Callable[[str], bool], Callable[[str, str], list[RawSwip
     (msr.is_hex, msr.parse_hex),
     (intervals.is_one, intervals.parse),
     (track_texts.is_one, track_texts.parse),
+    (printed_lines.is_one, printed_lines.parse),
 )
 """The vaguer a kind, the later it is tried."""
 
