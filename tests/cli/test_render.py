@@ -24,7 +24,7 @@ def lines(text: str, card_format: CardFormat | None = None, *, reveal: bool = Fa
 def test_an_access_card_is_no_broken_payment_card(reveal: bool) -> None:
     assert lines(STANLEY, reveal=reveal) == [
         "track 2",
-        STANLEY if reveal else ";**76=3492657************?",
+        STANLEY if reveal else ";1576=3******************?",
         "card number  3492657182  facility 1576  issue 0  (format stanley-field)",
     ]
 

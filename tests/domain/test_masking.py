@@ -5,7 +5,7 @@ from google.protobuf.message import Message
 
 from swipegate.core import decode, pack, symbols
 from swipegate.domain.masking import masked_broken, masked_track
-from swipegate.v1.track_pb2 import BitString, RawTrack, Swipe
+from swipegate.v1.track_pb2 import TRACK_STANDARD_CDMV_TRACK1, BitString, RawTrack, Swipe, Track
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,9 @@ def test_the_lrc_of_a_masked_track_is_hidden() -> None:
         ";003456789012=3012101123456789012345678901234567890?",  # a track 3 of unknown layout
         "%B4111111111111111^DOE/JANE^3012101" + "1234567890" * 6 + "?",
         "%Z4111111111111111^DOE/JANE^3012101123456789?",
+        "%B4111111111111111^DOE/JANE30121019876543210987?",  # a separator is lost
+        ";40128^8888881881=30121019876543210987?",  # another stands inside of the PAN
+        "%B401^2888888881881^DOE/JANE^30121019876543210987?",
     ],
 )
 def test_of_a_text_that_is_not_understood_no_field_is_shown(text: str) -> None:
@@ -55,6 +58,25 @@ def test_of_a_text_that_is_not_understood_no_field_is_shown(text: str) -> None:
     assert not _digits(masked.fields)
     assert not masked.fields.HasField("service")
     assert masked.text == masked_broken(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (";01401288\\8881881=7247241000000000?", ";014012**********=****************?"),  # no field is found
+        (";98949188?", ";98949188?"),
+        (";<05>?", ";<05>?"),
+        (";4111111111111111=3099101?", ";411111******1111=3099101?"),  # its PAN is proved
+    ],
+)
+def test_what_is_shown_of_a_text_in_part_understood(text: str, shown: str) -> None:
+    assert masked_track(decode(text).tracks[0]).text == shown
+
+
+def test_a_number_in_a_field_of_another_name_is_masked() -> None:
+    track = Track(standard=TRACK_STANDARD_CDMV_TRACK1, text="%C4111111111111111?")
+    track.fields.name = "4111111111111111"
+    assert masked_track(track).fields.name == "411111******1111"
 
 
 def test_of_a_japanese_stripe_nothing_is_shown() -> None:

@@ -9,10 +9,13 @@ import re
 from google.protobuf.message import Message
 
 from swipegate.v1.track_pb2 import (
+    TRACK_ERROR_EXPIRY,
     TRACK_ERROR_FORMAT_CODE,
     TRACK_ERROR_ILLEGAL_CHARACTER,
+    TRACK_ERROR_NAME,
     TRACK_ERROR_PAN,
     TRACK_ERROR_SEPARATOR,
+    TRACK_ERROR_SERVICE_CODE,
     TRACK_ERROR_TOO_LONG,
     TRACK_STANDARD_JIS_X6302_2,
     CardNumber,
@@ -40,11 +43,14 @@ _LICENCE_HIDDEN = (
 _UNSURE = {
     TRACK_ERROR_FORMAT_CODE,
     TRACK_ERROR_ILLEGAL_CHARACTER,
+    TRACK_ERROR_NAME,
     TRACK_ERROR_PAN,
     TRACK_ERROR_SEPARATOR,
     TRACK_ERROR_TOO_LONG,
 }
 """With one of these a field may not be where it was looked for."""
+_UNSURE_DATES = {TRACK_ERROR_EXPIRY, TRACK_ERROR_SERVICE_CODE}
+"""The same, unless the PAN proves that it is where it should be."""
 _DIGITS = re.compile(rf"[0-9][0-9 ]{{{SHORTEST_PAN - 2},}}[0-9]")
 _SEPARATOR = re.compile("[=^]")
 
@@ -73,9 +79,10 @@ def masked_track(track: Track) -> Track:
         text = _hide_last(text, value, MASK * len(value))
         setattr(message, name, MASK * len(value))
     copy.text = _DIGITS.sub(lambda found: masked_pan(found[0]), text)
+    _hide_long_numbers(fields)
     if track.standard == TRACK_STANDARD_JIS_X6302_2:  # what its characters mean the issuer alone knows
         copy.text = text[:1] + MASK * len(text[1:-1]) + text[-1:]
-    if _UNSURE & set(track.errors):
+    if _is_unsure(track):
         copy.text = masked_broken(track.text)
         _hide_all(fields)
         fields.ClearField("service")
@@ -85,6 +92,17 @@ def masked_track(track: Track) -> Track:
             if copy.text[repair.position : repair.position + 1] != repair.character:
                 repair.character = MASK
     return copy
+
+
+def _is_unsure(track: Track) -> bool:
+    """Whether what stands in the text may be something else than its fields say, a part of a PAN in a date."""
+    fields, errors = track.fields, set(track.errors)
+    if errors & _UNSURE:
+        return True
+    if errors & _UNSURE_DATES:
+        return not fields.luhn_ok or len(fields.pan) < SHORTEST_PAN
+    understood = track.standard or fields.pan
+    return not understood and not track.text.strip(";%+?").isdigit()
 
 
 def masked_broken(text: str) -> str:
@@ -132,6 +150,15 @@ def _hide_all(fields: Message) -> None:
             _hide_all(value)
         elif isinstance(value, str) and descriptor.name != "format_code":
             setattr(fields, descriptor.name, MASK * len(value))
+
+
+def _hide_long_numbers(fields: Message) -> None:
+    """What may be a PAN in a field of another name, as where a separator is lost."""
+    for descriptor, value in fields.ListFields():
+        if isinstance(value, Message):
+            _hide_long_numbers(value)
+        elif isinstance(value, str):
+            setattr(fields, descriptor.name, _DIGITS.sub(lambda found: masked_pan(found[0]), value))
 
 
 def _hide(text: str, value: str, mask: str) -> str:
