@@ -16,7 +16,7 @@ from swipegate.core.texts cimport has
 from swipegate.core.tracks cimport parse_track, split_line
 
 from swipegate.v1.card_format_pb2 import CardFormatMismatch, CardFormatVerdict
-from swipegate.v1.track_pb2 import CardNumber
+from swipegate.v1.track_pb2 import TRACK_ALLOWANCE_UNPROVED_REPAIR, CardNumber
 
 cdef enum:
     MAX_FORMATS = 256      # formats a set
@@ -691,6 +691,8 @@ cdef int _take_tracks(list tracks, list texts, TrackRecord *records) except -1:
         for error in track.errors:
             if 0 < error < 32:
                 records[index].errors |= <uint32_t>1 << error
+        if TRACK_ALLOWANCE_UNPROVED_REPAIR in track.allowances:  # as the message has no such error
+            records[index].errors |= codes.NOT_PROVED
     return 0
 
 

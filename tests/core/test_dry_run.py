@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from swipegate.core import BUILTIN_FORMATS, DEFAULT_FORMATS, decode, try_formats
+from swipegate.core import BUILTIN_FORMATS, DEFAULT_FORMATS, decode, symbols, try_formats
 from swipegate.core.dry_run import place_of
 from swipegate.v1 import card_format_pb2 as pb
-from swipegate.v1.track_pb2 import RawTrack, Swipe
+from swipegate.v1.track_pb2 import TRACK_ALLOWANCE_UNPROVED_REPAIR, BitString, RawTrack, Swipe
 
 REASONS = pb.CardFormatMismatchReason
 BIT = {"bits": {"first": 1, "last": 1}}
@@ -195,6 +195,16 @@ def test_the_track_that_comes_furthest_gives_the_reason() -> None:
         assert found.mismatch.reason == REASONS.CARD_FORMAT_MISMATCH_REASON_CHECK_DIGIT
     (found,) = try_formats(decode(Swipe(tracks=[short, short])), [card_format])
     assert found.mismatch.found == 2
+
+
+def test_a_repair_that_is_not_proved_fits_no_format() -> None:
+    bits = bytearray(symbols.encode(";4111111111111111=29121010000012300000?", 5, 9, 9))
+    bits[9 + 10 * 5] ^= 1
+    packed = BitString(data=symbols.pack(bits), bit_count=len(bits))
+    swipe = decode(Swipe(tracks=[RawTrack(number=2, bits=packed)]))
+    assert list(swipe.tracks[0].allowances) == [TRACK_ALLOWANCE_UNPROVED_REPAIR]
+    assert not swipe.HasField("card_number")
+    assert not any(one.fits for one in try_formats(swipe, [], BUILTIN_FORMATS))
 
 
 def test_only_default_formats_fit_unasked() -> None:

@@ -171,6 +171,7 @@ def expected(swipe: Swipe) -> DecodedSwipe:
         piece = reference_tracks.parse_piece(track.text, layout)
         piece.number = track.number or piece.number
         piece.error_set |= set(track.errors)
+        piece.allowance_set |= set(track.allowances)
         pieces.append(piece)
     for field, first, second in reference_tracks.differences(pieces):
         decoded.differences.append(TrackDifference(field=field, first_track=first, second_track=second))

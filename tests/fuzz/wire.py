@@ -101,8 +101,9 @@ def check_swipe(decoded: DecodedSwipe) -> None:
         assert list(track.errors) == sorted(set(track.errors))
         assert list(track.allowances) == sorted(set(track.allowances))
         assert all(repair.position <= len(track.text) for repair in track.repairs)
-    if decoded.HasField("card_number"):
-        assert any(decoded.card_number.card_number in text.replace(" ", "") for text in texts)
+    found = [decoded.card_number] if decoded.HasField("card_number") else []
+    assert all(any(one.card_number in text.replace(" ", "") for text in texts) for one in found)
+    assert [one.card_number for one in FORMATS.explain(decoded, True) if one.first] == found
 
 
 def mutate(data: bytes, longest: int, seed: int) -> bytes:

@@ -14,7 +14,6 @@ from swipegate.v1.track_pb2 import (
 from tests.reference import check_digits, tracks
 
 MAX_DIGITS = 64
-ERRORS_OF_READING = set(range(1, 9))
 NOTHING_ENCODED = {tracks.NO_ENCODING, tracks.EMPTY}
 RADIX = {pb.RADIX_UNSPECIFIED: 10, pb.RADIX_OCTAL: 8, pb.RADIX_HEXADECIMAL: 16}
 
@@ -24,7 +23,7 @@ class Refused(Exception):
 
 
 def is_read(track: tracks.Track) -> bool:
-    return bool(track.data) and not track.error_set & ERRORS_OF_READING
+    return bool(track.data) and track.is_sure
 
 
 def part_of(track: tracks.Track, part: CardFormatPart) -> str | None:

@@ -14,6 +14,7 @@ KEYBOARD_ERROR = 18
 START_MISSING, END_MISSING, SEPARATOR, PADDING, FRAMING, NO_SOLIDUS = 1, 2, 3, 4, 5, 6
 PAN_BLANKS, START_SENTINEL, FIELDS_MISSING, EXPIRY_BLANKS, EXTRA_END, LOWER_CASE = 7, 8, 9, 10, 11, 12
 KEYBOARD = 13
+UNPROVED_REPAIR = 15
 
 LONGEST = {0: 1024, 1: 79, 2: 40, 3: 107}
 CONTROL = "[\x00-\x1f\x7f]"
@@ -71,6 +72,11 @@ class Track:
     @property
     def allowances(self) -> tuple[int, ...]:
         return tuple(sorted(self.allowance_set))
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether nothing puts the characters themselves in doubt."""
+        return min(self.error_set, default=TOO_LONG) >= TOO_LONG and UNPROVED_REPAIR not in self.allowance_set
 
     def put(self, **fields: str) -> None:
         self.fields.update({name: text for name, text in fields.items() if text})
@@ -386,7 +392,7 @@ def differences(tracks: list[Track]) -> list[tuple[int, int, int]]:
     """(v1 DifferingField, lower track, higher track) for all that two tracks hold with different contents."""
     first: dict[int, Track] = {}
     for track in tracks:
-        if not any(error < TOO_LONG for error in track.error_set):
+        if track.is_sure:
             first.setdefault(track.number, track)
     found = []
     for low, high in ((1, 2), (1, 3), (2, 3)):
