@@ -11,7 +11,7 @@ two characters that are noise, each has the right parity by even odds, and the L
 2 and 3) or 64 (track 1), so that 1 in 64 or 256 of such tracks is right in every respect that is coded.
 """
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memset
 
 from swipegate.core cimport codes
@@ -86,6 +86,7 @@ cdef void _fill_table(Coding *coding, int width, int base, int parity, int start
     """parity is that of a right character's ones: 1 odd, 0 even, -1 when it has none."""
     cdef int data = width if parity < 0 else width - 1
     cdef int value, code, bit, ones
+    memset(coding.codes, 0xFF, sizeof(coding.codes))
     coding.width = width
     coding.data = data
     coding.parity = parity >= 0
@@ -98,6 +99,7 @@ cdef void _fill_table(Coding *coding, int width, int base, int parity, int start
         if parity >= 0 and (ones & 1) != parity:
             code |= 1 << data
         coding.characters[code] = <char>(base + value)
+        coding.codes[base + value] = <int16_t>code
         # JIS X 6302-2 takes its characters from JIS X 0201: graphic ones, shift-out and shift-in.
         coding.legal[code] = base > 0 or 0x20 <= value <= 0x7E or value == 0x0E or value == 0x0F
         if base + value == start:
@@ -394,7 +396,7 @@ cdef bint _search(
 ) noexcept nogil:
     """The reading of most evidence over every start sentinel; `best` is replaced by a better one only."""
     cdef Attempt attempt
-    cdef Py_ssize_t dead[8]  # by phase: no end sentinel before the wrong parity at this bit
+    cdef Py_ssize_t dead[8]  # by phase: no end sentinel before the wrong parity, or the end, at this bit
     cdef Py_ssize_t block, place
     cdef uint64_t found
     cdef Outcome outcome
@@ -413,7 +415,7 @@ cdef bint _search(
             work += attempt.characters
             if work > MAX_WORK:
                 return better
-            if outcome == WRONG_PARITY:
+            if outcome == WRONG_PARITY or (outcome == NO_END and attempt.characters < MAX_CHARACTERS):
                 dead[place % coding.width] = attempt.end
             if outcome != READS or attempt.characters < 3 or _fits_both_ways(bits, &attempt, coding):
                 continue
@@ -733,11 +735,10 @@ def decode_packed(
 cdef int _code_of(str character, const Coding *coding) except -1:
     """The code of a character, in the set or, as an LRC may be, not; raises ValueError beyond the code's
     range."""
-    cdef int code
-    for code in range(1 << coding.width):
-        if _parity_right(code, coding) and coding.characters[code] == ord(character):
-            return code
-    raise ValueError(f"text holds a character outside the {coding.width}-bit set")
+    cdef Py_UCS4 point = ord(character)
+    if point >= CHARACTERS or coding.codes[point] < 0:
+        raise ValueError(f"text holds a character outside the {coding.width}-bit set")
+    return coding.codes[point]
 
 
 def encode(

@@ -1,9 +1,10 @@
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     MAX_BITS = 8192        # bits a string: 1,024 packed bytes
     MAX_CHARACTERS = 256   # characters a reading, sentinels included: more than twice the longest track (107)
     MAX_REPAIRS = 8        # characters a reading can have corrected
+    CHARACTERS = 128       # of all sets: they are ASCII
     WORDS = 130            # of a BitString: MAX_BITS / 64, and two of zeros
 
 # How characters are coded; numbers of the proto's CharacterCoding.
@@ -25,6 +26,7 @@ cdef struct Coding:
     uint8_t end
     uint8_t legal[256]     # by code: parity right, and in the character set
     char characters[256]   # by code
+    int16_t codes[CHARACTERS]  # by character, -1 where it has none
 
 # A string of bits: the first is bit 0 of words[0]; behind the last there are zeros.
 cdef struct BitString:
