@@ -10,14 +10,20 @@ from libc.string cimport memcpy, memset
 from swipegate.core cimport codes, flux
 from swipegate.core.records cimport EXPIRY, MAX_LINE_TRACKS, SERVICE_CODE, TrackRecord
 from swipegate.core.repair cimport (
-    DEVICE_BITS, MAX_WORK, KnownFields, Pass, Trust, confirm_pass, repair_from_passes, repair_from_track,
-    repair_pass)
+    DEVICE_BITS, MAX_WORK, Guess, KnownFields, Pass, Trust, are_of_one_card, confirm_pass, guess_pass,
+    repair_from_passes, repair_from_track, repair_pass)
 from swipegate.core.symbols cimport MAX_BITS, Reading, decode_bits, load_bits, load_packed
 from swipegate.core.texts cimport has
 from swipegate.core.tracks cimport parse_track, split_line
+from swipegate.core.transitions cimport SWIPE_TRANSITIONS_MAX
 
 cdef enum:
     TRACK2_CHARACTERS = 40  # sentinels and LRC included (ISO/IEC 7811-2)
+    # Transitions that the attempts at one raw track may read: of ten long swipes that fail in all nine.
+    MAX_TRANSITIONS = 131072
+    # At a run that is longer than any swipe, and at every run once the transitions are used up: the quickest
+    # and the best of all.
+    FIRST_ATTEMPTS = 2
 
 # How far the bits of an irregular signal are trusted whose doubts say nothing: cells lost or made up shift
 # all that follow. Those of a regular one are as sure as a device's.
@@ -91,6 +97,7 @@ cdef Pass *_hold(SwipeReading *swipe, const RawTrack *raw) noexcept nogil:
     held.number = <int>raw.number
     held.track = swipe.track_count
     held.coding = <int>raw.coding
+    held.guessed = held.tried = False
     return &held.seen
 
 
@@ -149,6 +156,13 @@ cdef bint _repair_run(SwipeReading *swipe, int tries, int coding, Reading *readi
     return reading.length > 0
 
 
+cdef int _attempts(const SwipeReading *swipe, int run) noexcept nogil:
+    """How many attempts a run of flux is worth."""
+    if swipe.signal.runs[run].count > SWIPE_TRANSITIONS_MAX or swipe.transitions <= 0:
+        return FIRST_ATTEMPTS
+    return min(flux.attempts(&swipe.signal), <int>MAX_TRIES)
+
+
 cdef bint _read_run(SwipeReading *swipe, int run, int coding, Reading *reading, Pass **seen) noexcept nogil:
     """Read one run of flux: the first attempt that needs no repair, else what repairs agree on.
 
@@ -162,7 +176,8 @@ cdef bint _read_run(SwipeReading *swipe, int run, int coding, Reading *reading, 
     cdef bint irregular = False
     cdef uint32_t errors = codes.ERROR_NO_ENCODING
     seen[0] = NULL
-    for attempt in range(min(flux.attempts(&swipe.signal), <int>MAX_TRIES)):
+    for attempt in range(_attempts(swipe, run)):
+        swipe.transitions -= swipe.signal.runs[run].count
         count = flux.read(&swipe.signal, run, attempt, &cells)
         if count <= 0:
             irregular |= cells.jitter > 0.0
@@ -254,14 +269,27 @@ cdef bint _has_read(const SwipeReading *swipe, int number) noexcept nogil:
     return False
 
 
+cdef const Guess *_guess(SwipeReading *swipe, int index) noexcept nogil:
+    """What a held pass is likeliest to be, found out once."""
+    cdef Held *held = &swipe.held[index]
+    if not held.guessed:
+        guess_pass(&held.seen, held.coding, &held.guess, &swipe.work)
+        held.guessed = True
+    return &held.guess
+
+
 cdef void _read_passes(SwipeReading *swipe, int first) noexcept nogil:
-    """Read the held pass `first` together with those behind it that are of the same track."""
+    """Read the held pass `first` together with those behind it that are of the same track.
+
+    Where they contradict each other, those behind it are tried by themselves in their turn.
+    """
     cdef const Pass *passes[MAX_HELD]
+    cdef const Guess *guesses[MAX_HELD]
     cdef int places[MAX_HELD]
     cdef int index, count = 0
     cdef Reading reading
     cdef const Held *held = &swipe.held[first]
-    if held.seen.bits.first < 0 or _has_read(swipe, held.number):
+    if held.tried or held.seen.bits.first < 0 or _has_read(swipe, held.number):
         return
     for index in range(first, swipe.held_count):
         if swipe.held[index].seen.bits.first < 0 or swipe.held[index].coding != held.coding:
@@ -272,33 +300,51 @@ cdef void _read_passes(SwipeReading *swipe, int first) noexcept nogil:
             count += 1
     if count < 2:
         return
-    index = repair_from_passes(passes, count, held.coding, &reading, &swipe.work)
+    for index in range(count):
+        guesses[index] = _guess(swipe, places[index])
+    if not are_of_one_card(guesses, count):
+        return
+    for index in range(count):
+        swipe.held[places[index]].tried = True
+    index = repair_from_passes(passes, guesses, count, &reading, &swipe.work)
     if index >= 0 and not reading.errors:
         _amend(swipe, places[index], &reading)
 
 
+cdef void _tell_fields(const TrackRecord *record, KnownFields *known) noexcept nogil:
+    """What a track says of the card's other tracks."""
+    memset(known, 0, sizeof(KnownFields))
+    known.pan = <const uint8_t *>record.pan
+    known.pan_length = record.pan_length
+    if record.number == 3:  # ISO/IEC 4909 puts no service code there, and its expiry may differ
+        return
+    if has(record, EXPIRY):
+        known.expiry = record.text + record.fields[EXPIRY].start
+        known.expiry_length = record.fields[EXPIRY].length
+    if has(record, SERVICE_CODE):
+        known.service_code = record.text + record.fields[SERVICE_CODE].start
+        known.service_code_length = record.fields[SERVICE_CODE].length
+
+
 cdef void _read_beside(SwipeReading *swipe, int index) noexcept nogil:
-    """Read a held pass by what another track of the swipe says."""
+    """Read a held pass by what another track of the swipe says, the first reading of each."""
     cdef const Held *held = &swipe.held[index]
     cdef const TrackRecord *record
     cdef KnownFields known
     cdef Reading reading
     cdef int other
+    cdef int asked = 1 << held.number  # tracks, as the bits of a mask
     for other in range(swipe.record_count):
         record = &swipe.records[other]
-        if held.seen.bits.first < 0 or record.number == held.number or not record.pan_length:
+        if held.seen.bits.first < 0 or asked >> record.number & 1 or not record.pan_length:
             continue
         if record.errors or (swipe.sources[other] != NULL and swipe.sources[other].repair_count):
             continue
-        known.pan = <const uint8_t *>record.pan
-        known.pan_length = record.pan_length
-        known.expiry = record.text + record.fields[EXPIRY].start
-        known.expiry_length = record.fields[EXPIRY].length if has(record, EXPIRY) else 0
-        known.service_code = record.text + record.fields[SERVICE_CODE].start
-        known.service_code_length = record.fields[SERVICE_CODE].length if has(record, SERVICE_CODE) else 0
-        if record.number == 3:  # ISO/IEC 4909 puts no service code there, and its expiry may differ
-            known.expiry_length = known.service_code_length = 0
-        if not repair_from_track(&held.seen, held.coding, held.number, &known, &reading, &swipe.work):
+        asked |= 1 << record.number
+        _tell_fields(record, &known)
+        if not repair_from_track(
+            &held.seen, _guess(swipe, index), held.number, &known, &reading, &swipe.work
+        ):
             continue
         if not reading.errors:
             _amend(swipe, index, &reading)
@@ -322,6 +368,7 @@ cdef void read_track(SwipeReading *swipe, const RawTrack *raw) noexcept nogil:
     """Read one of at most MAX_TRACKS raw tracks of a swipe by itself."""
     cdef int count, _index
     swipe.work = MAX_WORK
+    swipe.transitions = MAX_TRANSITIONS
     if raw.form == FORM_TEXT:
         count = split_line(
             raw.data, raw.size, <int>raw.number, &swipe.records[swipe.record_count], MAX_LINE_TRACKS)

@@ -27,7 +27,7 @@ character.
 """
 
 from libc.math cimport exp, exp2, log2
-from libc.stdint cimport int32_t, uint8_t, uint16_t
+from libc.stdint cimport int8_t, int32_t, uint8_t, uint16_t
 from libc.string cimport memset
 
 from swipegate.core cimport codes
@@ -67,22 +67,27 @@ DEVICE_BITS.bit = 1.0 / 1024
 DEVICE_BITS.character = 1.0 / 16384
 
 
-cdef void _fill_shares() noexcept:
-    cdef int doubt
+cdef inline int _ones(int code) noexcept nogil:
+    cdef int count = 0
+    while code:
+        code &= code - 1
+        count += 1
+    return count
+
+
+# By the data bits of a character: how many are ones.
+cdef uint8_t[MAX_STATES] ONES
+
+
+cdef void _fill_tables() noexcept:
+    cdef int doubt, value
     for doubt in range(256):
         SHARES[doubt] = 1.0 / (1.0 + exp((255 - doubt) / 16.0))
+    for value in range(MAX_STATES):
+        ONES[value] = <uint8_t>_ones(value)
 
 
-_fill_shares()
-
-cdef struct Frame:
-    double evidence        # bits
-    Py_ssize_t start       # in the order of the reading
-    int characters         # start to end sentinel
-    int coding
-    bint reverse
-    bint inverted
-    uint8_t values[MAX_ROWS]  # data bits as coded, LRC included
+_fill_tables()
 
 # A string as one walk sees it.
 cdef struct View:
@@ -124,6 +129,25 @@ cdef inline int _full_code(int value, const Coding *coding) noexcept nogil:
     return value if ones & 1 else value | 1 << coding.data
 
 
+cdef void _weigh_alike(const Trust *trust, int code, const Coding *coding, double *weights) noexcept nogil:
+    """The same for bits that are all trusted alike: what counts is how many a value would have wrong."""
+    cdef double by_wrong[9]
+    cdef double likely[7]  # by wrong bits of data
+    cdef int mask = (1 << coding.data) - 1
+    cdef bint right = _full_code(code & mask, coding) == code
+    cdef int wrong, value, _bit
+    by_wrong[0] = (1 << coding.width) * (1.0 - trust.character)
+    for _bit in range(coding.width):
+        by_wrong[0] *= 1.0 - trust.bit
+    for wrong in range(1, coding.width + 1):
+        by_wrong[wrong] = by_wrong[wrong - 1] * trust.bit / (1.0 - trust.bit)
+    for wrong in range(coding.data + 1):
+        # with its parity, a value differs from a right character in an even number of bits
+        likely[wrong] = by_wrong[wrong + (wrong & 1 if right else wrong & 1 ^ 1)] + trust.character
+    for value in range(mask + 1):
+        weights[value] = likely[ONES[(code ^ value) & mask]]
+
+
 cdef void _weigh_row(
     const View *view, Py_ssize_t place, const Coding *coding, double *weights
 ) noexcept nogil:
@@ -133,6 +157,9 @@ cdef void _weigh_row(
     cdef int bit, value
     cdef double wrong, zero, one
     cdef double parity[2]
+    if view.doubts == NULL and place + coding.width <= view.bits.count:
+        _weigh_alike(&view.trust, code, coding, weights)
+        return
     weights[0] = (1 << coding.width) * (1.0 - view.trust.character)
     for bit in range(coding.data):
         wrong = _doubt(view, place + bit)
@@ -237,7 +264,7 @@ cdef double _extend(
         if weights[value] < least or value == end:
             rest += weights[value] if value != end else 0.0
             unlikely += 1
-    search.work[0] -= 4 + ((values - unlikely) * values >> 4)
+    search.work[0] -= values + ((values - unlikely) * values >> 3)
     rest /= unlikely  # the end sentinel is always there
     for value in range(values):
         if weights[value] < least or value == end:
@@ -435,14 +462,6 @@ cdef int _method(const View *view, const Coding *coding, Py_ssize_t place, int w
     return codes.REPAIR_PARITY_AND_LRC
 
 
-cdef inline int _ones(int code) noexcept nogil:
-    cdef int count = 0
-    while code:
-        code &= code - 1
-        count += 1
-    return count
-
-
 cdef bint _dominates(const Search *search) noexcept nogil:
     """Whether the best text has all but 2^-SPARE of the probability of all."""
     return exp2(min(search.best.evidence, 1000.0)) >= search.total * (1.0 - exp2(-SPARE))
@@ -565,6 +584,41 @@ cdef bint repair_pass(const Pass *seen, int coding, Reading *reading, long *work
     return _accept(&search, seen, reading)
 
 
+# ---- what a pass is likeliest to be
+
+cdef int _sure_value(const View *view, Py_ssize_t place, const Coding *coding) noexcept nogil:
+    """The value that a character must have by itself, -1 when it is in doubt."""
+    cdef double weights[MAX_STATES]
+    cdef double every = 0.0
+    cdef int value, best = 0
+    if place + coding.width > view.bits.count:
+        return -1
+    _weigh_row(view, place, coding, weights)
+    for value in range(1 << coding.data):
+        every += weights[value]
+        if weights[value] > weights[best]:
+            best = value
+    return best if weights[best] >= SURE * every else -1
+
+
+cdef void guess_pass(const Pass *seen, int coding, Guess *guess, long *work) noexcept nogil:
+    """Fill `guess`; its evidence is HOPELESS where there is none."""
+    cdef Search search
+    cdef Prior prior
+    cdef View view
+    cdef const Coding *table
+    cdef int row
+    memset(prior.method, 0, sizeof(prior.method))
+    _search_pass(&search, seen, coding, &prior, False, work)
+    guess.frame = search.best
+    if search.best.evidence <= HOPELESS:
+        return
+    table = coding_table(search.best.coding)
+    _orient(seen, &search.best, &view)
+    for row in range(MAX_ROWS):
+        guess.sure[row] = <int8_t>_sure_value(&view, search.best.start + row * table.width, table)
+
+
 # ---- the card's other tracks
 
 cdef inline void _know(Prior *prior, int row, int value, int values) noexcept nogil:
@@ -587,29 +641,11 @@ cdef inline int _know_digits(
     return row + count
 
 
-cdef int _sure_value(const View *view, Py_ssize_t place, const Coding *coding) noexcept nogil:
-    """The value that a character must have by itself, -1 when it is in doubt."""
-    cdef double weights[MAX_STATES]
-    cdef double every = 0.0
-    cdef int value, best = 0
-    if place + coding.width > view.bits.count:
-        return -1
-    _weigh_row(view, place, coding, weights)
-    for value in range(1 << coding.data):
-        every += weights[value]
-        if weights[value] > weights[best]:
-            best = value
-    return best if weights[best] >= SURE * every else -1
-
-
-cdef int _second_separator(
-    const View *view, const Frame *frame, const Coding *coding, int row
-) noexcept nogil:
+cdef int _second_separator(const Guess *guess, int row) noexcept nogil:
     """The row of the separator behind track 1's name (2 to 26 characters), -1 when there is not one alone."""
     cdef int found = -1
-    cdef int separator = c"^" - 0x20
-    for row in range(row + 2, row + 27):
-        if _sure_value(view, min(frame.start + row * coding.width, view.bits.count), coding) == separator:
+    for row in range(row + 2, min(row + 27, <int>MAX_ROWS)):
+        if guess.sure[row] == c"^" - 0x20:
             if found >= 0:
                 return -1
             found = row
@@ -617,8 +653,7 @@ cdef int _second_separator(
 
 
 cdef bint repair_from_track(
-    const Pass *seen, int coding, int number, const KnownFields *known, Reading *reading,
-    long *work
+    const Pass *seen, const Guess *guess, int number, const KnownFields *known, Reading *reading, long *work
 ) noexcept nogil:
     """Repair track `number` by what another track of the card says (ISO/IEC 7813, ISO/IEC 4909).
 
@@ -626,15 +661,13 @@ cdef bint repair_from_track(
     """
     cdef Search search
     cdef Prior prior
-    cdef View view
+    cdef const Frame *frame = &guess.frame
     cdef const Coding *table
-    cdef int base, values, row, value
-    memset(prior.method, 0, sizeof(prior.method))
-    _search_pass(&search, seen, coding, &prior, False, work)
-    if search.best.evidence <= HOPELESS or search.best.coding > MSB_FIRST or known.pan_length == 0:
+    cdef int base, values, row
+    if frame.evidence <= HOPELESS or frame.coding > MSB_FIRST or known.pan_length == 0:
         return False
-    table = coding_table(search.best.coding)
-    _orient(seen, &search.best, &view)
+    memset(prior.method, 0, sizeof(prior.method))
+    table = coding_table(frame.coding)
     values = 1 << table.data
     if table.width == 7:
         if number not in (0, 1):
@@ -642,7 +675,7 @@ cdef bint repair_from_track(
         base = 0x20
         row = _know_digits(&prior, 2, known.pan, known.pan_length, base, values)
         _know(&prior, row, c"^" - base, values)
-        row = _second_separator(&view, &search.best, table, row + 1)
+        row = _second_separator(guess, row + 1)
     else:
         base = 0x30
         if number == 1:
@@ -654,46 +687,52 @@ cdef bint repair_from_track(
         if known.expiry_length:
             _know_digits(&prior, row, known.service_code, known.service_code_length, base, values)
     for row in range(MAX_ROWS):
-        if not prior.method[row]:
-            continue
-        value = _sure_value(&view, min(search.best.start + row * table.width, view.bits.count), table)
-        if value >= 0 and prior.share[row][value] < 0.5:
+        if prior.method[row] and guess.sure[row] >= 0 and prior.share[row][guess.sure[row]] < 0.5:
             return False
-    _search_pass(&search, seen, search.best.coding, &prior, False, work)
+    _search_pass(&search, seen, frame.coding, &prior, False, work)
     return _accept(&search, seen, reading)
 
 
 # ---- other passes of the card
 
-cdef int _agreement(
-    const View *one, const Frame *first, const View *other, const Frame *second
-) noexcept nogil:
+cdef int _agreement(const Guess *one, const Guess *other) noexcept nogil:
     """Characters in which two passes are sure and agree; -1 when they contradict each other."""
-    cdef const Coding *coding = coding_table(first.coding)
-    cdef int row, here, there, agreed = 0
-    if first.coding != second.coding:
+    cdef int row, agreed = 0
+    if one.frame.coding != other.frame.coding:
         return -1
-    for row in range(min(first.characters, second.characters) + 1):
-        here = _sure_value(one, first.start + row * coding.width, coding)
-        there = _sure_value(other, second.start + row * coding.width, coding)
-        if here >= 0 and there >= 0:
-            if here != there:
+    for row in range(min(one.frame.characters, other.frame.characters) + 1):
+        if one.sure[row] >= 0 and other.sure[row] >= 0:
+            if one.sure[row] != other.sure[row]:
                 return -1
             agreed += 1
     return agreed
 
 
-cdef void _know_pass(Prior *prior, const View *view, const Frame *frame) noexcept nogil:
+cdef bint are_of_one_card(const Guess *const *guesses, int count) noexcept nogil:
+    """Whether no two passes contradict each other, those left out that are noise."""
+    cdef int one, other
+    for one in range(count):
+        for other in range(one):
+            if guesses[one].frame.evidence < MIN_PASS or guesses[other].frame.evidence < MIN_PASS:
+                continue
+            if _agreement(guesses[one], guesses[other]) < MIN_AGREEMENT:
+                return False
+    return True
+
+
+cdef void _know_pass(Prior *prior, const Pass *seen, const Frame *frame) noexcept nogil:
     """Multiply what another pass says into the prior."""
     cdef const Coding *coding = coding_table(frame.coding)
+    cdef View view
     cdef double weights[MAX_STATES]
     cdef double every
     cdef int values = 1 << coding.data
     cdef int row, value
+    _orient(seen, frame, &view)
     for row in range(min(frame.characters + 1, <int>MAX_ROWS)):
         if frame.start + (row + 1) * coding.width > view.bits.count:
             return
-        _weigh_row(view, frame.start + row * coding.width, coding, weights)
+        _weigh_row(&view, frame.start + row * coding.width, coding, weights)
         every = 0.0
         for value in range(values):
             if prior.method[row]:
@@ -718,39 +757,24 @@ cdef bint _same_text(const Reading *one, const Reading *other) noexcept nogil:
 
 
 cdef int repair_from_passes(
-    const Pass *const *passes, int count, int coding, Reading *reading, long *work
+    const Pass *const *passes, const Guess *const *guesses, int count, Reading *reading, long *work
 ) noexcept nogil:
     """Repair a pass by the others of the same card, of which none reads; returns its index, -1 for none.
 
-    Passes that contradict each other in characters that are sure are of no one card, and all are refused;
-    so is
-    what two of them would be repaired to differently.
+    They must be of one card; what two of them would be repaired to differently is refused.
     """
     cdef Search search
     cdef Prior prior
-    cdef View view
-    cdef View other
-    cdef Frame[MAX_PASSES] frames
     cdef Reading repaired
     cdef int target, source, result = -1
-    count = min(count, <int>MAX_PASSES)
-    memset(prior.method, 0, sizeof(prior.method))
     for target in range(count):
-        _search_pass(&search, passes[target], coding, &prior, False, work)
-        frames[target] = search.best
-    for target in range(count):
-        if frames[target].evidence < MIN_PASS:
+        if guesses[target].frame.evidence < MIN_PASS:
             continue
-        _orient(passes[target], &frames[target], &view)
         memset(prior.method, 0, sizeof(prior.method))
         for source in range(count):
-            if source == target or frames[source].evidence < MIN_PASS:
-                continue
-            _orient(passes[source], &frames[source], &other)
-            if _agreement(&view, &frames[target], &other, &frames[source]) < MIN_AGREEMENT:
-                return -1
-            _know_pass(&prior, &other, &frames[source])
-        _search_pass(&search, passes[target], frames[target].coding, &prior, False, work)
+            if source != target and guesses[source].frame.evidence >= MIN_PASS:
+                _know_pass(&prior, passes[source], &guesses[source].frame)
+        _search_pass(&search, passes[target], guesses[target].frame.coding, &prior, False, work)
         if not _accept(&search, passes[target], &repaired):
             continue
         if result >= 0 and not _same_text(&repaired, reading):
@@ -818,6 +842,7 @@ def decode_beside(
     cdef Pass seen
     cdef long work = MAX_WORK
     cdef KnownFields known
+    cdef Guess guess
     cdef Reading tried
     cdef bint found
     cdef bytes digits
@@ -842,7 +867,8 @@ def decode_beside(
         if characters.reading.errors:
             repair_pass(&seen, CODING_ANY, &characters.reading, &work)
         if characters.reading.errors:
-            found = repair_from_track(&seen, CODING_ANY, number, &known, &tried, &work)
+            guess_pass(&seen, CODING_ANY, &guess, &work)
+            found = repair_from_track(&seen, &guess, number, &known, &tried, &work)
             _keep_proved(found, &tried, &characters.reading)
     return characters
 
@@ -856,6 +882,8 @@ def decode_passes(
     cdef int count = <int>len(passes)
     cdef int index
     cdef const Pass *seen[MAX_PASSES]
+    cdef Guess guessed[MAX_PASSES]
+    cdef const Guess *guesses[MAX_PASSES]
     cdef Pass *room
     cdef bint found
     cdef long work = count * MAX_WORK
@@ -882,6 +910,10 @@ def decode_passes(
                 if not tried.errors:
                     break
         else:
-            found = repair_from_passes(seen, count, coding, &tried, &work) >= 0
+            for index in range(count):
+                guess_pass(seen[index], coding, &guessed[index], &work)
+                guesses[index] = &guessed[index]
+            found = (are_of_one_card(guesses, count)
+                     and repair_from_passes(seen, guesses, count, &tried, &work) >= 0)
             _keep_proved(found, &tried, &characters.reading)
     return characters

@@ -27,9 +27,8 @@ cdef float NOISE_MOST = 0.18                # of the strong blocks'
 cdef double PAUSE_SECONDS = 0.030           # five of the slowest cells (5.7 ms)
 cdef double PAUSE_SHARE = 12.0              # of the intervals around: an abrupt stop
 cdef enum:
-    # A longer run is searched for what may be F2F. Of 128 pairs of neighbours noise has at most 74 regular
-    # ones in 900 windows, a swipe with a jitter of 12 % of a cell 82 at least in its best window.
-    SWIPE_TRANSITIONS_MAX = 2048
+    # A run longer than a swipe is searched for what may be F2F. Of 128 pairs of neighbours noise has at most
+    # 74 regular ones in 900 windows, a swipe with a jitter of 12 % of a cell 82 at least in its best window.
     WINDOW = 64
     REGULAR_LEAST = 80
 cdef double EQUAL_MOST = 1.2

@@ -161,6 +161,14 @@ def test_one_pass_in_each_direction() -> None:
     assert set(texts) <= {"", TRACK1}
 
 
+def test_passes_agree_where_the_first_is_of_another_card() -> None:
+    other = damaged(card2("5555555555554444"), {5: 1, 6: 2, 7: 4})
+    first, second = damaged(TRACK2, {5: 1, 6: 2, 7: 4}), damaged(TRACK2, {20: 1, 22: 8})
+    assert [relied(track) for track in read(raw(other, 2), raw(first, 2))] == ["", ""]
+    texts = [relied(track) for track in read(raw(other, 2), raw(first, 2), raw(second, 2))]
+    assert sorted(texts) == ["", "", TRACK2]
+
+
 def pair_of(kind: str, chance: random.Random) -> tuple[str, str]:
     number = chance.randrange(10**15, 10**16 - 1)
     if kind == "random":
@@ -309,6 +317,21 @@ def test_several_swipes_in_one_recording() -> None:
         found = read(v1.RawTrack(number=number, samples=signal))
         assert [track.text for track in found] == [TRACK2, other, TRACK2]
         assert {track.number for track in found} == {2}
+
+
+@pytest.mark.parametrize(("bursts", "transitions"), [(63, 600), (1, 10_000), (5, 10_000)])
+def test_a_swipe_behind_more_than_is_read_over_again(bursts: int, transitions: int) -> None:
+    chance = random.Random(bursts)
+    samples = array("h")
+    for _ in range(bursts):
+        for index in range(transitions):
+            samples.extend([20_000 - index % 2 * 40_000] * chance.choice((6, 12)))
+        samples.extend([0] * 4000)
+    wave = synthesis.samples_from_intervals(times_of(TRACK2, 0.02, 1), 44_100, seed=1)
+    peak = max(map(abs, wave))
+    samples.extend(round(30_000 * value / peak) for value in wave)
+    (track,) = read(v1.RawTrack(samples=v1.SampledSignal(pcm=samples.tobytes(), sample_rate=44_100)))
+    assert track.text == TRACK2
 
 
 def test_irregular_passes_read_no_less_often_together_and_never_wrong() -> None:

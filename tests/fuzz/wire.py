@@ -34,6 +34,7 @@ from tests.fuzz.target import Target
 
 FORMATS = compile_formats(DEFAULT_FORMATS)
 MALFORMED = "the message is no well-formed protobuf"
+SWIPE_TRANSITIONS = 2048
 LONGEST = 8192
 """Bytes of an input."""
 
@@ -73,8 +74,14 @@ def check(data: bytes) -> None:
     for swipe, decoded in zip(request.swipes, response.swipes, strict=True):
         assert decode_one(swipe.SerializeToString(), FORMATS) == decoded.SerializeToString()
         check_swipe(decoded)
-        if not is_read_together(decoded) and not any(raw.coding for raw in swipe.tracks):
+        alike = not any(raw.coding or is_long(raw) for raw in swipe.tracks)
+        if alike and not is_read_together(decoded):
             assert comparable(decoded) == comparable(expected(swipe))
+
+
+def is_long(raw: RawTrack) -> bool:
+    """Whether a signal may be longer than a swipe, which the stages one by one would read in every way."""
+    return max(len(raw.intervals.nanoseconds), len(raw.samples.pcm) // 2) > SWIPE_TRANSITIONS
 
 
 def is_read_together(decoded: DecodedSwipe) -> bool:
@@ -192,8 +199,9 @@ TARGET = Target(
     seeds=seeds,
     check=check,
     longest=LONGEST,
+    # 16,000 a byte is the most seen, of eight damaged passes of one track; signals take up to 14,000.
     blocks=200_000,
-    blocks_a_byte=40_000,
+    blocks_a_byte=32_000,
     replays=600,
     words=(
         b"\x12\x02\x12\x00",

@@ -1,7 +1,7 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from swipegate.core cimport flux
-from swipegate.core.repair cimport Pass
+from swipegate.core.repair cimport Guess, Pass
 from swipegate.core.records cimport TrackRecord
 from swipegate.core.symbols cimport Reading
 
@@ -36,6 +36,9 @@ cdef struct Held:
     int number             # 1 to 3, 0 when not known
     int track              # the raw track it is of
     int coding
+    bint guessed           # whether there is a guess
+    bint tried             # whether it was read with the other passes of its track
+    Guess guess
     Pass seen
 
 # A swipe being read; used by one thread at a time, and again for the next swipe.
@@ -48,6 +51,7 @@ cdef struct SwipeReading:
     int track_count        # raw tracks
     int held_count
     long work              # left for repairs, see repair.MAX_WORK
+    Py_ssize_t transitions  # that may be read over again, see reading.MAX_TRANSITIONS
     Held held[MAX_HELD]
     Pass tries[MAX_TRIES]  # at the run being read
     flux.Workspace signal

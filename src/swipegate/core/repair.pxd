@@ -1,11 +1,11 @@
-from libc.stdint cimport uint8_t
+from libc.stdint cimport int8_t, uint8_t
 
 from swipegate.core.symbols cimport MAX_BITS, BitString, Reading
 
 cdef enum:
     MAX_ROWS = 112         # characters that a repair looks at, LRC included: the longest track (107) and some
     MAX_STATES = 64        # values of a character's data bits
-    MAX_WORK = 400000      # of one raw track: characters looked at, or some ten sums of the trellis
+    MAX_WORK = 1000000     # of one raw track, in characters looked at: 4 ms; the worst that read take half
 
 # How far bits are trusted that nothing says anything against.
 cdef struct Trust:
@@ -24,6 +24,21 @@ cdef struct Prior:
     uint8_t method[MAX_ROWS]  # codes.REPAIR_* of the source, 0 where nothing is known
     float share[MAX_ROWS][MAX_STATES]
 
+# A text and its place in a string.
+cdef struct Frame:
+    double evidence        # bits
+    Py_ssize_t start       # in the order of the reading
+    int characters         # start to end sentinel
+    int coding
+    bint reverse
+    bint inverted
+    uint8_t values[MAX_ROWS]  # data bits as coded, LRC included
+
+# What a pass is likeliest to be, however much of it is wrong.
+cdef struct Guess:
+    Frame frame
+    int8_t sure[MAX_ROWS]  # by row: the value that a character must have by itself, -1 in doubt
+
 # What a card says on another track; digits, 0 of them when not known.
 cdef struct KnownFields:
     const uint8_t *pan
@@ -38,8 +53,11 @@ cdef Trust DEVICE_BITS     # of bits that a device has decided on; set when the 
 # `work` is what is left of it; a search that would need more finds nothing.
 cdef bint confirm_pass(const Pass *seen, int coding, Reading *reading, long *work) noexcept nogil
 cdef bint repair_pass(const Pass *seen, int coding, Reading *reading, long *work) noexcept nogil
+cdef void guess_pass(const Pass *seen, int coding, Guess *guess, long *work) noexcept nogil
 cdef bint repair_from_track(
-    const Pass *seen, int coding, int number, const KnownFields *known, Reading *reading, long *work
+    const Pass *seen, const Guess *guess, int number, const KnownFields *known, Reading *reading, long *work
 ) noexcept nogil
+cdef bint are_of_one_card(const Guess *const *guesses, int count) noexcept nogil
 cdef int repair_from_passes(
-    const Pass *const *passes, int count, int coding, Reading *reading, long *work) noexcept nogil
+    const Pass *const *passes, const Guess *const *guesses, int count, Reading *reading, long *work
+) noexcept nogil

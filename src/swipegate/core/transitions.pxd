@@ -17,6 +17,7 @@ cdef enum:
     SAMPLES_MAX = 16_000_000        # of one recording: six minutes at 44.1 kHz
     TRANSITIONS_MAX = 262_144       # of one recording
     RUN_TRANSITIONS_MAX = 16_384    # of one run; the longest track (107 x 5 bits, all ones) has about 1,200
+    SWIPE_TRANSITIONS_MAX = 2048    # of one swipe, its clocking zeros and some noise included
     RUN_TRANSITIONS_MIN = 16        # a shorter run is noise
 
 cdef enum Detector:
