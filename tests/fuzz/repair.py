@@ -115,6 +115,9 @@ def seeds() -> Iterator[bytes]:
         turned[index * 37 % len(turned)] ^= 1
         yield bytes([index % 2, 0, 0]) + symbols.pack(turned)
         yield bytes([PASSES, 1, 0, 0]) + 2 * symbols.pack(turned)
+    for count, size in ((1, 64), (7, 128)):  # passes less one, each fifth bit as likely wrong as right
+        for packed in vectors.dear_bits(size):
+            yield bytes([PASSES, count, 4, 255, 0, 0, 0, 0]) + packed
     for index, text in enumerate(vectors.texts()):
         place = bytes([index * 37 % 256, 128, 255])
         for how in (PLAIN, DOUBTS):

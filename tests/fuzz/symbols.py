@@ -113,6 +113,9 @@ def seeds() -> Iterator[bytes]:
     for kind in (0, 1, 2, 3, 4, 16, 24):
         for bits in vectors.bit_strings():
             yield bytes([kind]) + symbols.pack(bits)
+    for kind, size in ((0, 31), (16, 31), (16, 127), (16, 511)):
+        for packed in vectors.dear_bits(size):
+            yield bytes([kind]) + packed
     for kind in (7, 71, 135, 199, 15, 79, 143, 207):
         for text in vectors.texts():
             yield bytes([kind]) + text.encode()

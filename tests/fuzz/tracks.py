@@ -95,9 +95,10 @@ def check(data: bytes) -> None:
 
 
 def seeds() -> Iterator[bytes]:
-    for text in vectors.texts():
+    long = (word * 512 for word in ("%?", ";?", ";1?", "%", ";", "?", "^", "=", " ", "1"))
+    for text in (*vectors.texts(), *long):
         for kind in range(4):
-            yield bytes([kind]) + text.encode()
+            yield bytes([kind]) + text.encode()[:MAX_TEXT]
 
 
 WORDS = b"%B,;,?,=,^,/,+,#,!,&,@,%E?,;E?,D,B4,b5,\r\n,\x02,\x03,636010,59,0000,9912,101,F00, ,."

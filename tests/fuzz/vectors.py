@@ -1,10 +1,13 @@
 """What the project's own vectors and recordings hold, as seeds of the fuzz targets."""
 
 import json
+import random
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from swipegate.core.symbols import encode, pack, unpack
 
 TESTS = Path(__file__).parent.parent
 CODE5, CODE7 = 5, 7
@@ -34,11 +37,9 @@ def texts() -> Iterator[str]:
 
 def bit_strings() -> Iterator[bytes]:
     """Strings of bits, one byte a bit."""
-    from swipegate.core import symbols
-
     for text, width in ((TRACK1, CODE7), (TRACK2, CODE5), (TRACK3, CODE5)):
-        yield symbols.encode(text, width, 9, 9)
-        yield symbols.encode(text, width, 9, 9, True)
+        yield encode(text, width, 9, 9)
+        yield encode(text, width, 9, 9, True)
     for row in rows():
         given = row["input"]
         if not isinstance(given, dict):
@@ -46,9 +47,27 @@ def bit_strings() -> Iterator[bytes]:
         if "bits" in given:
             yield bytes(map(int, given["bits"]))
         elif "hex" in given:
-            yield symbols.unpack(bytes.fromhex(given["hex"]))
+            yield unpack(bytes.fromhex(given["hex"]))
         elif "bytes" in given:
-            yield symbols.unpack(bytes(given["bytes"]), given["bit_count"])
+            yield unpack(bytes(given["bytes"]), given["bit_count"])
+
+
+def dear_bits(size: int) -> Iterator[bytes]:
+    """Packed bits that cost much: every place may begin a track, and few say soon that it does not."""
+    track = encode(TRACK2, CODE5, 2, 2)
+    damaged = bytearray(8 * size)
+    for place in range(len(damaged)):
+        damaged[place] = track[place % len(track)] ^ (place % 60 == 30)
+    start5, start7, character5, character7 = (
+        b"\1\1\0\1\0",
+        b"\1\0\1\0\0\0\1",
+        b"\1\0\0\0\0",
+        b"\1\0\0\0\0\1\1",
+    )
+    patterns = (b"\0", b"\1", b"\0\1", start5, start7, start5 + character5, start5 + 9 * character5)
+    for pattern in (*patterns, start7 + character7, b"\1" + bytes(20), track, bytes(damaged)):
+        yield pack((pattern * (1 + 8 * size // len(pattern)))[: 8 * size])
+    yield random.Random(size).randbytes(size)
 
 
 def recordings() -> Iterator[bytes]:

@@ -5,7 +5,7 @@ from swipegate.core.symbols cimport MAX_BITS, BitString, Reading
 cdef enum:
     MAX_ROWS = 112         # characters that a repair looks at, LRC included: the longest track (107) and some
     MAX_STATES = 64        # values of a character's data bits
-    MAX_WORK = 1000000     # of one raw track, in characters looked at: 4 ms; the worst that read take half
+    MAX_WORK = 1000000     # of one raw track, in characters looked at: 4 ms. With 400,000 fewer swipes read
 
 # How far bits are trusted that nothing says anything against.
 cdef struct Trust:
