@@ -115,6 +115,8 @@ class CardReader(ABC):
     Thread-safety: none; all methods belong to one event loop. One read at a time.
     """
 
+    device: ClassVar[str] = ""
+    """What it drives, for people."""
     capabilities: ClassVar[Capabilities]
     line: ClassVar[LineSettings]
     settle_time: ClassVar[float] = 10.0

@@ -81,6 +81,7 @@ class Msr605Reader(SerialReader[Msr605Host, HostEvent]):
     A unit has no motor, no stock and no memory of a swipe: what passed while nobody listened is gone.
     """
 
+    device: ClassVar = "MSR206, MSR605, MSR606"
     capabilities: ClassVar = Capabilities(tracks=frozenset({1, 2, 3}))
     line: ClassVar = LineSettings(baud_rate=9600)
     settle_time: ClassVar = SETTLE_TIME

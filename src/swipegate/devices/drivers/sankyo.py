@@ -54,6 +54,7 @@ class SankyoSettings(MotorisedSettings):
 class SankyoReader(HandshakeReader):
     """One ICT3Q8 on one port."""
 
+    device: ClassVar = "Sankyo ICT3Q8, MCT3Q8"
     capabilities: ClassVar = Capabilities(tracks=frozenset({1, 2, 3}), motorised=True, can_retain=True)
     line: ClassVar = LineSettings(baud_rate=38400, parity="E", hardware_flow=True)
     settle_time: ClassVar = 60.0
