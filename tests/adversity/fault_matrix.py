@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import contextlib
 import tempfile
 import time
 from collections import Counter
@@ -29,7 +30,7 @@ from swipegate.devices.simulators.faults import (
 from swipegate.devices.simulators.motorised import MotorisedSimulator
 from swipegate.domain.card_request import TERMINAL, State
 from swipegate.domain.device import Device
-from swipegate.domain.errors import name
+from swipegate.domain.errors import SwipegateError, name
 from swipegate.host import worker
 from tests.devices.drivers.motorised import CARD, KINDS, QUICK_QUESTION, Kind
 from tests.host.house import House
@@ -57,6 +58,8 @@ class Trouble:
     """Prepares the simulator: the fault befalls the step whose command has this beginning."""
     reasons: frozenset[str] = frozenset()
     """With which a request may end; success is always right, nothing else is where this is empty."""
+    cancelled: bool = False
+    """The request is cancelled as the step begins."""
 
 
 def _on_response(fault: Fault, times: int = 1) -> Act:
@@ -111,6 +114,13 @@ TROUBLES = [
         _at(lambda simulator: simulator.mechanism.faults.append("jam")),
         frozenset({"JAM"}),
     ),
+    Trouble("cancelled", lambda simulator, step: None, frozenset({"CANCELLED"}), cancelled=True),
+    Trouble(
+        "cancelled, and the response late",
+        _on_response(Late(0.5 * QUICK_QUESTION)),
+        frozenset({"CANCELLED"}),
+        cancelled=True,
+    ),
 ]
 
 
@@ -155,7 +165,11 @@ async def play(house: House, cell: Cell) -> Outcome:
         cell.trouble.act(simulator, cell.step)
         device_id = await register(house, cell.kind, simulator)
         simulator.insert(CARD)
-        end = await end_of_request(house, device_id)
+        begun = asyncio.Event()
+        if cell.trouble.cancelled:
+            loop = asyncio.get_running_loop()
+            simulator.at_command(cell.step, lambda: loop.call_soon_threadsafe(begun.set))
+        end = await end_of_request(house, device_id, cancel_at=begun)
         simulator.heal()
         if simulator.mechanism.waiting == 0:
             simulator.insert(CARD)
@@ -170,13 +184,22 @@ async def register(house: House, kind: Kind, simulator: MotorisedSimulator) -> i
     return (await house.devices.create(device)).device_id
 
 
-async def end_of_request(house: House, device_id: int) -> str:
-    """Request a card, and cancel where a person has to decide."""
+async def end_of_request(house: House, device_id: int, cancel_at: asyncio.Event | None = None) -> str:
+    """Request a card, and cancel where a person has to decide, or has decided."""
     request = await house.request(TIME_TO_LIVE, device_id)
+
+    async def cancel() -> None:
+        if cancel_at is not None and await cancel_at.wait():
+            with contextlib.suppress(SwipegateError):  # it has ended by now
+                await house.requests.cancel(request.card_request_id, 1)
+
+    cancelling = asyncio.create_task(cancel())
     ended = await house.until(request, State.NEEDS_ACTION, *TERMINAL)
+    cancelling.cancel()
+    await asyncio.wait((cancelling,))
     if ended.state is State.NEEDS_ACTION:
         await house.requests.cancel(request.card_request_id, ended.attempt)
-    if ended.failure is not None:
+    if ended.failure is not None and ended.state is not State.CANCELLED:
         return name(ended.failure.reason)
     return str(ended.state)
 
