@@ -137,6 +137,30 @@ async def test_card_is_let_go_before_success_is_told_and_told_whether_it_was_wan
     assert script.accepted == [True, False]
 
 
+async def test_a_card_that_was_faster_than_the_cancellation_is_not_accepted(
+    house: House, script: Script
+) -> None:
+    came = asyncio.Event()
+
+    async def reads_late(on_state: Reported) -> ReadResult:
+        on_state(ReadState.DISPATCHED)
+        on_state(ReadState.WAITING_FOR_CARD)
+        await came.wait()
+        return card()
+
+    async def too_late() -> None:
+        came.set()
+        await asyncio.sleep(0.05)
+
+    script.read, script.cancel = reads_late, too_late
+    request = await house.request()
+    await house.until(request, S.WAITING_FOR_CARD)
+    await house.requests.cancel(request.card_request_id, 1)
+    await house.until(request, S.CANCELLED)
+    assert script.accepted == [False]
+    await serves_next(house, script)
+
+
 @pytest.mark.parametrize(
     ("error", "end", "calls"),
     [

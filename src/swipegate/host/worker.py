@@ -234,8 +234,9 @@ class DeviceWorker:
             return
         finally:
             result.wipe()
-        await self._requests.report(request, State.READING)
-        accepted = decoded.HasField("card_number")
+        now = await self._requests.report(request, State.READING)
+        wanted = now is not None and now.state is State.READING  # not while it is being cancelled
+        accepted = wanted and decoded.HasField("card_number")
         # Before success is told: nobody is to stand in front of a stuck card with an assigned number.
         if (failure := await self._release(accepted=accepted)) is not None:
             await self._fail(request, failure, dispatched=True)
