@@ -137,6 +137,18 @@ async def test_card_is_let_go_before_success_is_told_and_told_whether_it_was_wan
     assert script.accepted == [True, False]
 
 
+async def test_a_failed_read_lets_go_of_the_card_it_may_hold(house: House, script: Script) -> None:
+    script.read = fails(DeviceError(Reason.PARITY, device_code="20"))
+    script.release = fails(DeviceError(Reason.JAM))
+    request = await house.request()
+    ended = await house.until(request, S.NEEDS_ACTION)
+    assert ended.failure is not None
+    assert name(ended.failure.reason) == "PARITY"
+    assert script.accepted == [False]
+    await house.requests.cancel(request.card_request_id, 1)
+    await serves_next(house, script)
+
+
 async def test_a_card_that_was_faster_than_the_cancellation_is_not_accepted(
     house: House, script: Script
 ) -> None:

@@ -209,7 +209,12 @@ class DeviceWorker:
         elif isinstance(error, ReadExpired):
             await self._requests.report(request, State.EXPIRED)
         elif isinstance(error, DeviceError):
-            await self._fail(request, failure_of_error(error), dispatched=dispatched)
+            failure = failure_of_error(error)
+            if dispatched and failure.reason not in UNPROVEN:
+                await self._release(
+                    accepted=False
+                )  # the card it may hold; the failure stands whatever comes of it
+            await self._fail(request, failure, dispatched=dispatched)
         else:
             log_fault(f"a fault while device {self._device.device_id} was read", error)
             internal = Failure(error_pb2.ERROR_REASON_INTERNAL)

@@ -141,6 +141,7 @@ async def test_a_cancelled_task_leaves_no_reader_that_takes_cards(
 ) -> None:
     reading = Reading(reader)
     await reading.reaches(ReadState.WAITING_FOR_CARD)
+    await until(lambda: simulator.mechanism.entry)
     reading.task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading.result()
@@ -161,6 +162,13 @@ async def test_what_becomes_of_a_card(
     assert (mechanism.place is Place.INSIDE) == (disposal == "leave")
     assert mechanism.bin == ([CARD] if disposal == "retain" else [])
     await reader.close()
+
+
+async def test_there_may_be_no_card_to_let_go_of(simulator: MotorisedSimulator, reader: CardReader) -> None:
+    await reader.open()
+    await reader.probe()
+    await reader.release(accepted=False)
+    await serves_next(simulator, reader)
 
 
 @pytest.mark.parametrize("policy", ["present", "retain", "leave"])

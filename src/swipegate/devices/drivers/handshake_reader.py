@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from typing import ClassVar
 
 from swipegate.devices.drivers.motorised import MotorisedReader
@@ -46,10 +47,12 @@ class HandshakeReader(MotorisedReader[HandshakeHost, HostEvent]):
             return event.text
         raise _broken(event)
 
-    async def _await_response(self, command: bytes, read: ReadUnderWay, deadline: float) -> bytearray | None:
+    async def _await_response(
+        self, command: bytes, read: ReadUnderWay, deadline: float, on_taken: Callable[[], None]
+    ) -> bytearray | None:
         """The response to a command that waits for a person; None where the read was cancelled or expired first.
 
-        Then the device has proven that it gave the command up.
+        Then the device has proven that it gave the command up. `on_taken` is called as it takes the command.
         """
         waiting = max(0.0, deadline - time.monotonic())
         exchange, protocol = self._next_exchange(), self._protocol
@@ -64,6 +67,7 @@ class HandshakeReader(MotorisedReader[HandshakeHost, HostEvent]):
                         return event.text
                     if isinstance(event, Broken):
                         raise _broken(event)
+                    on_taken()
         read.disarming = True
         text = await self._give_up(exchange)
         read.disarming = text is None  # else the card was faster

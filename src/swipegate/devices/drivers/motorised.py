@@ -126,7 +126,10 @@ class MotorisedReader(SerialReader[P, E]):
     async def release(self, *, accepted: bool) -> None:
         self._refuse_if_busy()
         async with self._busy:
-            await self._dispose(self._settings.after_read if accepted else self._settings.after_failure)
+            if accepted:
+                await self._dispose(self._settings.after_read)
+            elif await self._position() is Position.INSIDE:  # a read that failed may have left none
+                await self._dispose(self._settings.after_failure)
 
     async def _probe(self) -> ProbeReport:
         await self._come_to_rest()

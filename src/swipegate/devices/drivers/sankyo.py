@@ -115,8 +115,9 @@ class SankyoReader(HandshakeReader):
             await super()._take_in(read, deadline, on_state)
             return
         command = commands.ENTRY_MAGNETIC if self._settings.magnetic_only else commands.ENTRY_ANY
-        on_state(ReadState.WAITING_FOR_CARD)
-        text = await self._await_response(command, read, deadline)
+        text = await self._await_response(
+            command, read, deadline, lambda: on_state(ReadState.WAITING_FOR_CARD)
+        )
         if text is None:
             await self._end_without_card(read)
         else:
