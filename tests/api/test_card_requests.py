@@ -19,6 +19,7 @@ from swipegate.api.server import Server, ServerError
 from swipegate.devices.simulators.cards import Bad, SimulatedCard
 from swipegate.devices.simulators.msr605 import Msr605Simulator
 from swipegate.domain.card_request import MAX_QUEUED_PER_DEVICE, CardRequest, Failure, State
+from swipegate.host import worker
 from swipegate.service import card_requests as service
 from swipegate.settings import Settings
 from swipegate.v1 import card_request_pb2 as pb
@@ -272,7 +273,10 @@ async def test_card_of_no_format_needs_action(client: Client, reader: Msr605Simu
     assert (await cancel(client, stuck)).state == S.STATE_CANCELLED
 
 
-async def test_unplugged_reader_needs_action_and_comes_back(client: Client, reader: Msr605Simulator) -> None:
+async def test_unplugged_reader_needs_action_and_comes_back(
+    client: Client, reader: Msr605Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "REOPEN_TIME", 0.3)
     device = await register(client, reader)
     request = await create(client, device)
     await until(client, request, S.STATE_WAITING_FOR_CARD)
