@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import pytest
-
 from swipegate.devices.drivers.sankyo import SankyoReader
 from swipegate.devices.errors import MEDIA
-from swipegate.devices.protocols.sankyo import commands, responses
+from swipegate.devices.protocols.sankyo import commands
 from swipegate.devices.protocols.sankyo.errors import ERRORS
 from swipegate.devices.simulators.sankyo import FAULTS, TRACK_FAULTS, SankyoSimulator
 from tests.devices.drivers.motorised import CARD, KINDS
@@ -26,18 +24,6 @@ def test_every_specified_code_has_its_reason() -> None:
     assert {code for code, reason in ERRORS.items() if reason in MEDIA and code[0] == "2"} == {
         f"2{digit}" for digit in range(10)
     }
-
-
-@pytest.mark.parametrize("text", [b"", b"P", b"P10", b"P100", b"C1000", b"P10\xff0", b"\x00" * 9])
-def test_what_is_no_response_is_refused_without_its_data(text: bytes) -> None:
-    with pytest.raises(ValueError, match=r"^a response has no head$"):
-        responses.parse(text)
-
-
-def test_a_response_hides_its_data() -> None:
-    response = responses.parse(b"P6202;4111")
-    assert (response.positive, response.code, response.data) == (True, "02", b";4111")
-    assert "4111" not in repr(response)
 
 
 async def test_the_device_is_told_nothing_more_than_it_must() -> None:

@@ -5,26 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from swipegate.devices.drivers.handshake_reader import HandshakeReader
 from swipegate.devices.drivers.motorised import Disposal, MotorisedSettings, Position
 from swipegate.devices.drivers.serial_reader import ReadUnderWay, StateReport
 from swipegate.devices.drivers.settings import settings_from
-from swipegate.devices.drivers.texts import with_sentinels
-from swipegate.devices.errors import MEDIA, DeviceError, Reason
+from swipegate.devices.drivers.verdict_reader import VerdictReader
 from swipegate.devices.line import LineSettings
-from swipegate.devices.protocols.framing import wipe
 from swipegate.devices.protocols.handshake import Dialect
-from swipegate.devices.protocols.sankyo import commands, responses
+from swipegate.devices.protocols.sankyo import commands
 from swipegate.devices.protocols.sankyo.dialect import DIALECT, REST
 from swipegate.devices.protocols.sankyo.errors import ERRORS
-from swipegate.devices.protocols.sankyo.responses import Response
 from swipegate.devices.reader import Capabilities, ReadState, TrackRead
 
-POSITIONS = {
-    responses.NO_CARD: Position.NONE,
-    responses.AT_GATE: Position.GATE,
-    responses.INSIDE: Position.INSIDE,
-}
 INITIALISE_CARD = {
     Disposal.PRESENT: commands.TO_GATE,
     Disposal.RETAIN: commands.TO_BIN,
@@ -51,7 +42,7 @@ class SankyoSettings(MotorisedSettings):
     """Take in only what has a magnetic stripe where the pre-head expects it."""
 
 
-class SankyoReader(HandshakeReader):
+class SankyoReader(VerdictReader):
     """One ICT3Q8 on one port."""
 
     device: ClassVar = "Sankyo ICT3Q8, MCT3Q8"
@@ -60,6 +51,7 @@ class SankyoReader(HandshakeReader):
     settle_time: ClassVar = 60.0
     dialect: ClassVar[Dialect] = DIALECT
     rest: ClassVar = REST
+    errors: ClassVar = ERRORS
     _settings: SankyoSettings
 
     @classmethod
@@ -95,20 +87,10 @@ class SankyoReader(HandshakeReader):
         self._accept(await self._order(commands.CAPTURE))
 
     async def _describe(self) -> dict[str, str]:
-        response = _parsed(await self._ask(commands.REVISION))
-        return {"revision": response.data.decode("ascii", "backslashreplace")} if response.positive else {}
+        return {"revision": await self._ask_for_text(commands.REVISION)}
 
     async def _read_track(self, number: int) -> TrackRead:
-        response = _parsed(await self._ask(commands.read_track(number)))
-        if response.positive:
-            text = with_sentinels(number, response.data)
-            wipe(response.data)
-            return TrackRead(number, text=text, device_code=response.code)
-        wipe(response.data)  # of a single pass: what came before the fault
-        error = _error(response.code)
-        if error.reason not in MEDIA:
-            raise error
-        return TrackRead(number, error=error.reason, device_code=response.code)
+        return await self._ask_for_track(number, commands.read_track(number))
 
     async def _take_in(self, read: ReadUnderWay, deadline: float, on_state: StateReport) -> None:
         if self._settings.intake is Intake.POLLED:
@@ -122,25 +104,3 @@ class SankyoReader(HandshakeReader):
             await self._end_without_card(read)
         else:
             self._accept(text)
-
-    def _accept(self, text: bytearray) -> Position:
-        """Where a positive response says that the card is."""
-        response = _parsed(text)
-        if not response.positive:
-            raise _error(response.code)
-        if response.code not in POSITIONS:
-            raise DeviceError(Reason.DESYNC, "a status that no device has", device_code=response.code)
-        return POSITIONS[response.code]
-
-
-def _parsed(text: bytearray) -> Response:
-    try:
-        return responses.parse(text)
-    except ValueError as error:
-        raise DeviceError(Reason.DESYNC, str(error)) from None
-    finally:
-        wipe(text)
-
-
-def _error(code: str) -> DeviceError:
-    return DeviceError(ERRORS.get(code, Reason.DESYNC), "the device refuses", device_code=code)

@@ -4,18 +4,12 @@ from typing import ClassVar
 
 from swipegate.devices.errors import Reason
 from swipegate.devices.protocols.handshake import Dialect
-from swipegate.devices.protocols.sankyo import commands, responses
+from swipegate.devices.protocols.sankyo import commands
 from swipegate.devices.protocols.sankyo.dialect import DIALECT
-from swipegate.devices.simulators.cards import Bad, Track
 from swipegate.devices.simulators.mechanism import Place
-from swipegate.devices.simulators.motorised import MotorisedSimulator
+from swipegate.devices.simulators.verdict import VerdictSimulator
 
 REVISION = b"3Q8-3A0264 REV 01"
-PLACES = {
-    Place.NOWHERE: responses.NO_CARD,
-    Place.GATE: responses.AT_GATE,
-    Place.INSIDE: responses.INSIDE,
-}
 # Error codes by the mechanism's faults, and by what is wrong with a track.
 FAULTS = {
     "no card": "02",
@@ -37,16 +31,18 @@ TRACK_FAULTS = {
     Reason.NO_END: "27",
     Reason.EMPTY: "23",
     Reason.JITTER: "21",
+    Reason.NO_ENCODING: "24",
 }
-NO_ENCODING = "24"
 UNDEFINED, WRONG_PARAMETER, IMPOSSIBLE, NOT_INITIALISED = "00", "01", "02", "B0"
 BLOCKING_ENTRIES = (commands.ENTRY_ANY, commands.ENTRY_MAGNETIC, commands.ENTRY_REAR)
 
 
-class SankyoSimulator(MotorisedSimulator):
+class SankyoSimulator(VerdictSimulator):
     """An ICT3Q8 that stands before people with cards."""
 
     dialect: ClassVar[Dialect] = DIALECT
+    faults: ClassVar = FAULTS
+    track_faults: ClassVar = TRACK_FAULTS
 
     def _power_on(self) -> None:
         super()._power_on()
@@ -130,24 +126,5 @@ class SankyoSimulator(MotorisedSimulator):
         else:
             self._give_track(card.tracks[number - 1])
 
-    def _give_track(self, track: Track) -> None:
-        if track is None:
-            self._negative(NO_ENCODING)
-        elif isinstance(track, str):
-            self._positive(track[1:-1].encode("latin-1"))
-        else:
-            self._negative(
-                TRACK_FAULTS[track.value] if isinstance(track, Bad) else TRACK_FAULTS[Reason.NOT_READ]
-            )
-
-    def _refuse(self, fault: str) -> None:
-        self._negative(FAULTS[fault])
-
-    def _ended(self, place: Place) -> bytes:
-        return responses.build(self.unit.command, PLACES[place])
-
-    def _positive(self, data: bytes = b"") -> None:
-        self._respond(responses.build(self.unit.command, PLACES[self.mechanism.place], data))
-
-    def _negative(self, code: str) -> None:
-        self._respond(responses.build(self.unit.command, code, positive=False))
+    def _track_data(self, track: str) -> bytes:
+        return track[1:-1].encode("latin-1")

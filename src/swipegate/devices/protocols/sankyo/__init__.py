@@ -2,7 +2,6 @@
 
 dialect    frames and handshake, for either end of the wire
 commands   what a host asks, by name
-responses  what a device answers
 errors     the device's error codes and what each means
 
 Source throughout: Sankyo ICT3Q8 / MCT3Q8-3A0264 interface specification.

@@ -4,6 +4,7 @@ import binascii
 
 from swipegate.devices.protocols.framing import Layout, LengthFraming
 from swipegate.devices.protocols.handshake import Dialect
+from swipegate.devices.protocols.responses import answers
 
 ACK = b"\x06"
 NAK = b"\x15"
@@ -23,11 +24,6 @@ LAYOUT = Layout(start=0xF2, check=crc, check_size=2, text_max=1024)
 def framing() -> LengthFraming:
     """The frames `F2 LEN LEN TEXT CRC CRC`, and the control codes outside them."""
     return LengthFraming(LAYOUT, (ACK, NAK, DLE_EOT))
-
-
-def answers(command: bytes, response: bytes) -> bool:
-    """Whether a response repeats the command's two characters behind its P or N."""
-    return response[:1] in (b"P", b"N") and response[1:3] == command[1:3]
 
 
 DIALECT = Dialect(framing=framing, answers=answers, ack=ACK, nak=NAK, cancel=DLE_EOT, again=NAK)

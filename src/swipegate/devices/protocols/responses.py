@@ -1,8 +1,11 @@
-"""The responses of the ICT3Q8, as the text of a frame."""
+"""Responses that begin with a verdict: P or N, the two characters of the command, two digits, data.
+
+Sources: Sankyo ICT3Q8 / MCT3Q8-3A0264 interface specification; OMRON GB-H-97135(A4) 3.2.
+"""
 
 from dataclasses import dataclass
 
-# The card's place: st1 st0 of a positive response.
+# Where the card is, of a positive response.
 NO_CARD, AT_GATE, INSIDE = "00", "01", "02"
 HEAD_SIZE = 5  # P or N, command, parameter, two digits
 
@@ -13,7 +16,7 @@ class Response:
 
     positive: bool
     code: str
-    """st1 st0 of a positive response, e1 e0 of a negative one."""
+    """The two digits: of a positive response where the card is, of a negative one what is wrong."""
     data: bytearray
 
     def __repr__(self) -> str:
@@ -34,3 +37,8 @@ def parse(text: bytes | bytearray) -> Response:
 def build(command: bytes, code: str, data: bytes = b"", *, positive: bool = True) -> bytes:
     """A response to a command."""
     return (b"P" if positive else b"N") + command[1:3] + code.encode("ascii") + data
+
+
+def answers(command: bytes, response: bytes) -> bool:
+    """Whether a response repeats the command's two characters behind its P or N."""
+    return response[:1] in (b"P", b"N") and response[1:3] == command[1:3]
