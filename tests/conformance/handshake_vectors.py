@@ -28,3 +28,16 @@ SANKYO_RESPONSES = [
     (b"N3010", "f200054e333031302d8d"),
     (b"NT046", "f200054e54303436ba41"),
 ]
+
+# OMRON 3S4YR-MVFW(DL), GB-H-97135(A4) 1.3 and 1.4: XOR of the text and the ETX, without the DLEs that are added;
+# worked out by hand. The last ones have the BCC that looks like a control code, and DLEs in the text.
+OMRON_TEXTS = [
+    (b"C10", "1002433130100341"),
+    (b"C6A7", "100243364137100300"),
+    (b"N6243", "10024e3632343310034e"),
+    (b"CP", "10024350100310"),
+    (b"CB", "10024342100302"),
+    (b"CC", "10024343100303"),
+    (b"\x10", "10021010100313"),
+    (b"A\x10\x03\x10\x10\x02", "1002411010031010101002100353"),
+]

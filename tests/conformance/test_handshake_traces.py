@@ -12,6 +12,8 @@ import pytest
 from swipegate.devices.protocols.framing import Control, Damaged, Frame, Framing, Token
 from swipegate.devices.protocols.handshake import Dialect, HandshakeHost
 from swipegate.devices.protocols.handshake_unit import HandshakeUnit
+from swipegate.devices.protocols.omron import commands as omron
+from swipegate.devices.protocols.omron.dialect import DIALECT as OMRON
 from swipegate.devices.protocols.sankyo import commands as sankyo
 from swipegate.devices.protocols.sankyo.dialect import DIALECT as SANKYO
 from tests.conformance import handshake_vectors as vectors
@@ -36,6 +38,19 @@ def commands_of(module: Any, *built: bytes) -> frozenset[bytes]:
 
 
 DEVICES = {
+    "omron": Device(
+        "omron_3s4yr",
+        58,
+        OMRON,
+        commands_of(
+            omron,
+            *map(omron.read_track, (1, 2, 3)),
+            omron.fetch_tracks(omron.ALL_TRACKS),
+            *map(omron.initial_reset, (omron.TO_GATE, omron.HOLD)),
+            omron.initial_reset(omron.TO_GATE, b"2A"),
+        ),
+        vectors.OMRON_TEXTS,
+    ),
     "sankyo": Device(
         "sankyo_ict3q8",
         63,

@@ -12,6 +12,7 @@ from swipegate.devices.protocols.handshake import (
     Stopped,
 )
 from swipegate.devices.protocols.handshake_unit import Commanded, HandshakeUnit, Interrupted
+from swipegate.devices.protocols.omron import dialect as omron
 from swipegate.devices.protocols.sankyo.dialect import ACK, DIALECT, DLE_EOT, NAK, framing
 
 COMMAND = framing().encode(b"C10")
@@ -163,6 +164,63 @@ def test_an_idle_device_confirms_a_cancellation_too() -> None:
     assert host.receive(echo.data, 0.0) == [Stopped(3)]
 
 
+# The host, where ENQ executes and asks again, and nothing is echoed (OMRON 1.5.3, 1.6).
+
+QUESTION = omron.framing().encode(b"C10")
+REPLY = omron.framing().encode(b"P1002")
+
+
+@pytest.fixture
+def enquirer() -> HandshakeHost:
+    host = HandshakeHost(omron.DIALECT)
+    assert host.request(b"C10", 7, 0.0, within=10.0, repeatable=False) == QUESTION
+    return host
+
+
+def test_a_command_is_executed_by_enq_and_its_response_not_acknowledged(enquirer: HandshakeHost) -> None:
+    assert enquirer.receive(omron.ACK, 0.1) == [Acknowledged(7)]
+    assert enquirer.to_send() == omron.ENQ
+    assert enquirer.receive(REPLY, 0.2) == [Answered(7, bytearray(b"P1002"))]
+    assert enquirer.to_send() == b""
+
+
+def test_what_was_not_acknowledged_was_not_executed_and_may_be_sent_again(enquirer: HandshakeHost) -> None:
+    for now in (5.2, 10.4):
+        assert enquirer.tick(now) == []
+        assert enquirer.to_send() == QUESTION
+    assert broken(enquirer.tick(15.7)) is Reason.ACK_TIMEOUT
+
+
+@pytest.mark.parametrize("way", ["damaged", "short", "lost"])
+def test_a_response_that_does_not_come_whole_is_asked_for_by_enq_and_given_up(
+    enquirer: HandshakeHost, way: str
+) -> None:
+    enquirer.receive(omron.ACK, 0.0)
+    now, outcomes = 0.0, []
+    for _ in range(3):
+        assert enquirer.to_send() == omron.ENQ
+        if way == "damaged":
+            outcomes += enquirer.receive(REPLY[:-1] + b"\x00", now)
+        elif way == "short":
+            enquirer.receive(REPLY[:4], now)
+            now += 3.0
+            outcomes += enquirer.tick(now)
+        else:
+            assert enquirer.tick(now + 9.9) == []
+            now += 10.0
+            outcomes += enquirer.tick(now)
+    assert enquirer.to_send() == b""
+    assert broken(outcomes) is (Reason.RESPONSE_TIMEOUT if way == "lost" else Reason.BAD_CHECK)
+
+
+def test_a_cancellation_without_echo_ends_the_exchange_at_once(enquirer: HandshakeHost) -> None:
+    enquirer.receive(omron.ACK, 0.0)
+    assert enquirer.cancel(8, 0.1) == omron.EOT
+    assert enquirer.receive(REPLY, 0.2) == enquirer.tick(100.0) == []
+    assert enquirer.to_send() == b""
+    assert enquirer.stale == 1
+
+
 # The host, otherwise.
 
 
@@ -232,3 +290,27 @@ def test_unit_forgets_its_response_in_time_and_takes_a_new_command_instead(unit:
     unit.tick(10.3)
     unit.receive(NAK, 10.3)
     assert sent(unit) == []
+
+
+# The device, where ENQ executes.
+
+
+@pytest.fixture
+def executor() -> HandshakeUnit:
+    return HandshakeUnit(omron.DIALECT)
+
+
+def test_unit_executes_at_enq_and_sends_its_response_again_at_the_next(executor: HandshakeUnit) -> None:
+    assert executor.receive(omron.ENQ + QUESTION, 0.0) == []
+    assert executor.receive(omron.ENQ, 0.1) == [Commanded(b"C10")]
+    assert executor.receive(omron.ENQ, 0.2) == []
+    executor.respond(b"P1002", 0.3)
+    executor.tick(60.0)
+    assert executor.receive(omron.ENQ, 60.0) == []
+    assert sent(executor) == [("ack", omron.ACK), ("response", REPLY), ("response", REPLY)]
+
+
+def test_unit_gives_a_command_up_without_a_word(executor: HandshakeUnit) -> None:
+    assert executor.receive(QUESTION + omron.EOT + omron.ENQ, 0.0) == []
+    assert executor.receive(QUESTION + omron.ENQ + omron.EOT, 0.1) == [Commanded(b"C10"), Interrupted()]
+    assert sent(executor) == [("ack", omron.ACK), ("ack", omron.ACK)]

@@ -194,3 +194,92 @@ class LengthFraming(Framing):
             return Frame(text)
         wipe(text)
         return Damaged("a frame's check does not agree")
+
+
+DLE, STX, ETX = 0x10, 0x02, 0x03
+
+
+class StuffedFraming(Framing):
+    """Frames `DLE STX text DLE ETX BCC`, a DLE in the text doubled (transparent mode, ISO 2111).
+
+    The BCC is the exclusive or of the text, undoubled, and the ETX. It is one byte as it is: it may itself be a DLE,
+    an STX or an ETX. A frame that begins anew inside another takes its place, and a code of `ends` ends it; any
+    other control code inside is passed over.
+    """
+
+    def __init__(
+        self, controls: Iterable[bytes], *, ends: Iterable[bytes] = (), text_max: int = 1024
+    ) -> None:
+        super().__init__()
+        self._controls = Controls({*controls, bytes((DLE, STX))})
+        self._ends = frozenset(ends)
+        self._text_max = text_max
+        self._text = bytearray()
+        self._take: Callable[[int], Token | None] = self._take_outside
+
+    def encode(self, text: bytes) -> bytes:
+        if len(text) > self._text_max:
+            raise ValueError(f"a text of {len(text)} bytes is over {self._text_max}")
+        stuffed = text.replace(bytes((DLE,)), bytes((DLE, DLE)))
+        return bytes((DLE, STX)) + stuffed + bytes((DLE, ETX)) + xor_of((*text, ETX))
+
+    def feed(self, byte: int) -> Token | None:
+        return self._take(byte)
+
+    @property
+    def in_frame(self) -> bool:
+        return self._take != self._take_outside
+
+    def wipe(self) -> None:
+        wipe(self._text)
+        self._controls.forget()
+        self._take = self._take_outside
+
+    def _take_outside(self, byte: int) -> Token | None:
+        control = self._controls.feed(byte)
+        if control is None:
+            self.noise += not self._controls.begun
+        elif control.code == bytes((DLE, STX)):
+            self._begin()
+            return None
+        return control
+
+    def _begin(self) -> None:
+        wipe(self._text)
+        self._take = self._take_text
+
+    def _take_text(self, byte: int) -> Token | None:
+        if byte == DLE:
+            self._take = self._take_behind_dle
+            return None
+        return self._append(byte)
+
+    def _take_behind_dle(self, byte: int) -> Token | None:
+        self._take = self._take_text
+        if byte == DLE:
+            return self._append(byte)
+        if byte == STX:
+            self._begin()
+        elif byte == ETX:
+            self._take = self._take_check
+        elif (code := bytes((DLE, byte))) in self._ends:
+            self.wipe()
+            return Control(code)
+        else:
+            self.noise += 1
+        return None
+
+    def _append(self, byte: int) -> Token | None:
+        if len(self._text) == self._text_max:
+            self.wipe()
+            return Damaged("a frame does not end")
+        self._text.append(byte)
+        return None
+
+    def _take_check(self, byte: int) -> Token:
+        text = bytearray(self._text)
+        self.wipe()
+        if text and xor_of((*text, ETX)) == bytes((byte,)):
+            return Frame(text)
+        wipe(text)
+        return Damaged("a frame's check does not agree")

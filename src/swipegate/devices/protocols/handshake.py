@@ -24,11 +24,14 @@ class Dialect:
     nak: bytes
     """The receiver took a damaged frame and wants it again."""
     cancel: bytes
-    """The host wants the command under way given up; the device echoes it."""
+    """The host wants the command under way given up."""
+    echoes: bool = True
+    """The device echoes a cancellation; else only its next answer proves that it is idle."""
     execute: bytes = b""
     """What the host sends after the ACK to have the command carried out; empty where the ACK is enough."""
     again: bytes = b""
-    """What the host sends for a damaged response to come again."""
+    """What the host sends for a damaged response to come again; where it does not acknowledge, for a lost one too.
+    Empty where the device sends none again."""
     acknowledges: bool = True
     """The host acknowledges a response."""
     ack_timeout: float = 0.3
@@ -86,9 +89,9 @@ class _Turn(enum.Enum):
 class HandshakeHost(Protocol[HostEvent]):
     """The host's end: one exchange at a time.
 
-    Every exchange ends with just one of Answered, Stopped and Broken, and every event tells its exchange: events
-    cross a queue, so one of an exchange given up may be taken after the next has begun. What comes outside an
-    exchange is stale and dropped.
+    Every exchange ends with just one of Answered, Stopped and Broken, but for a `cancel` that is not echoed; every
+    event tells its exchange: events cross a queue, so one of an exchange given up may be taken after the next has
+    begun. What comes outside an exchange is stale and dropped.
     """
 
     def __init__(self, dialect: Dialect) -> None:
@@ -131,9 +134,13 @@ class HandshakeHost(Protocol[HostEvent]):
     def cancel(self, exchange: int, now: float) -> bytes:
         """The bytes to send to have the command under way given up; an idle device confirms that as well.
 
-        Where the response was faster, the exchange ends with it. `exchange` may be that of the command.
+        Where the response was faster, the exchange ends with it. `exchange` may be that of the command. A device
+        that echoes nothing ends the exchange at once, without an event.
         """
         self._exchange = exchange
+        if not self._dialect.echoes:
+            self.wipe()
+            return self._dialect.cancel
         self._turn, self._until, self._asked = _Turn.STOP, now + self._dialect.ack_timeout, 1
         return self._dialect.cancel
 
@@ -147,14 +154,14 @@ class HandshakeHost(Protocol[HostEvent]):
             elif isinstance(token, Frame):
                 self._take_frame(token.text, events)
             elif isinstance(token, Damaged):
-                self._ask_again(token.detail, now, events)
+                self._miss(token.detail, now, events)
         return events
 
     def tick(self, now: float) -> list[HostEvent]:
         events: list[HostEvent] = []
         if self._framing.in_frame and now - self._last >= self._dialect.gap:
             self._framing.wipe()
-            self._ask_again("a frame stopped short", now, events)
+            self._miss("a frame stopped short", now, events)
         elif self._turn is not _Turn.IDLE and now >= self._until and not self._framing.in_frame:
             self._time_out(now, events)
         return events
@@ -197,28 +204,46 @@ class HandshakeHost(Protocol[HostEvent]):
             self._out += self._dialect.ack
         self._end(Answered(self._exchange, text), events)
 
-    def _ask_again(self, detail: str, now: float, events: list[HostEvent]) -> None:
+    def _miss(self, detail: str, now: float, events: list[HostEvent]) -> None:
         """A response came damaged."""
+        damaged = Broken(self._exchange, Reason.BAD_CHECK, detail)
         if self._turn is not _Turn.RESPONSE:
             self.stale += 1
-        elif self._asked >= self._dialect.tries:
-            self._end(Broken(self._exchange, Reason.BAD_CHECK, detail), events)
+        elif self._dialect.again:
+            self._ask_again(now, damaged, events)
         else:
-            self._asked += 1
-            self._out += self._dialect.again
-            self._until = now + min(self._within, self._dialect.response_timeout)
+            self._repeat_or_end(now, damaged, events)
+
+    def _ask_again(self, now: float, otherwise: Broken, events: list[HostEvent]) -> None:
+        if self._asked >= self._dialect.tries:
+            self._end(otherwise, events)
+            return
+        self._asked += 1
+        self._out += self._dialect.again
+        self._until = now + min(self._within, self._dialect.response_timeout)
 
     def _time_out(self, now: float, events: list[HostEvent]) -> None:
+        dialect = self._dialect
         if self._turn is _Turn.STOP:
             self._cancel_again(now, events)
-            return
-        silent = Broken(self._exchange, Reason.ACK_TIMEOUT, "it acknowledges nothing")
-        if self._turn is _Turn.RESPONSE:
+        elif self._turn is _Turn.RESPONSE:
             silent = Broken(self._exchange, Reason.RESPONSE_TIMEOUT, "no response came")
-        if self._repeatable:
-            self._repeat(now, silent, events)
+            if dialect.again and not dialect.acknowledges:  # then the device keeps its response
+                self._ask_again(now, silent, events)
+            else:
+                self._repeat_or_end(now, silent, events)
         else:
-            self._end(silent, events)
+            silent = Broken(self._exchange, Reason.ACK_TIMEOUT, "it acknowledges nothing")
+            if dialect.execute:  # what it was not told to execute moves nothing
+                self._repeat(now, silent, events)
+            else:
+                self._repeat_or_end(now, silent, events)
+
+    def _repeat_or_end(self, now: float, otherwise: Broken, events: list[HostEvent]) -> None:
+        if self._repeatable:
+            self._repeat(now, otherwise, events)
+        else:
+            self._end(otherwise, events)
 
     def _cancel_again(self, now: float, events: list[HostEvent]) -> None:
         if self._asked >= self._dialect.tries:

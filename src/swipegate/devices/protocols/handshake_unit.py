@@ -17,7 +17,7 @@ class Commanded:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """The host wants the command under way given up; the echo is on its way."""
+    """The host wants the command under way given up; an echo, where there is one, is on its way."""
 
 
 UnitEvent = Commanded | Interrupted
@@ -131,7 +131,8 @@ class HandshakeUnit(Protocol[UnitEvent]):
             if self._turn is _Turn.AT_WORK:
                 events.append(Interrupted())
             self._turn = _Turn.IDLE
-            self._outgoing.append(Outgoing("echo", dialect.cancel))
+            if dialect.echoes:
+                self._outgoing.append(Outgoing("echo", dialect.cancel))
         elif self._turn is _Turn.TAKEN and code == dialect.execute:
             self._set_to_work(events)
         elif code == dialect.again and self._response and self._sends_again():
