@@ -77,6 +77,10 @@ class MotorisedReader(SerialReader[P, E]):
         super().__init__(url, line)
         self._settings = settings
         self._at_rest = False
+        if not self.capabilities.can_retain:
+            for name in ("after_read", "after_failure", "card_left"):
+                if getattr(settings, name) is Disposal.RETAIN:
+                    raise SettingsError(name, "retain: the device has no bin")
 
     # What each kind of device does in its own way. All may raise DeviceError, with the device's own code where
     # the device refuses.
@@ -113,9 +117,13 @@ class MotorisedReader(SerialReader[P, E]):
     async def _eject(self) -> None:
         """Move the card inside to the gate."""
 
-    @abstractmethod
     async def _retain(self) -> None:
-        """Move the card inside to the bin."""
+        """Move the card inside to the bin, where the device has one."""
+        raise NotImplementedError
+
+    def _awaits_reset(self, error: DeviceError) -> bool:
+        """Whether the device accepts nothing but an initialisation after an error of its own."""
+        return True
 
     async def _describe(self) -> dict[str, str]:
         """What the device says of itself."""
@@ -175,7 +183,7 @@ class MotorisedReader(SerialReader[P, E]):
             return False
 
     async def _come_to_rest(self) -> None:
-        """Stop what is under way; a device that says that it cannot work is initialised."""
+        """Stop what is under way; a device that says that it cannot work is initialised, else asked once more."""
         self._at_rest = False
         try:
             await self._stop_work()
@@ -183,8 +191,11 @@ class MotorisedReader(SerialReader[P, E]):
         except DeviceError as error:
             if not error.device_code:  # it does not answer: what it is told now is told in vain
                 raise
-            wrong_length = error.reason in (Reason.LONG_CARD, Reason.SHORT_CARD)
-            await self._bring_up(Disposal.PRESENT if wrong_length else self._settings.card_left)
+            if self._awaits_reset(error):
+                wrong_length = error.reason in (Reason.LONG_CARD, Reason.SHORT_CARD)
+                await self._bring_up(Disposal.PRESENT if wrong_length else self._settings.card_left)
+            else:
+                await self._stop_work()
         self._at_rest = True
 
     async def _bring_up(self, card: Disposal) -> None:
