@@ -9,10 +9,13 @@ import pytest
 from swipegate.devices.drivers import create_reader, handshake_reader
 from swipegate.devices.drivers.handshake_reader import HandshakeReader
 from swipegate.devices.drivers.motorised import MotorisedReader
+from swipegate.devices.drivers.omron import OmronReader
 from swipegate.devices.drivers.sankyo import SankyoReader
+from swipegate.devices.errors import Reason
 from swipegate.devices.reader import CardReader
 from swipegate.devices.simulators.cards import SimulatedCard
 from swipegate.devices.simulators.motorised import MotorisedSimulator
+from swipegate.devices.simulators.omron import OmronSimulator
 from swipegate.devices.simulators.sankyo import SankyoSimulator
 
 # Published test numbers.
@@ -32,6 +35,13 @@ class Kind:
     reader: type[HandshakeReader]
     simulator: type[MotorisedSimulator]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    reasons: Mapping[str, Reason] = field(default_factory=dict)
+    """What it says of faults of its mechanism, where it cannot say it better."""
+
+    @property
+    def can_retain(self) -> bool:
+        """Whether there is a bin."""
+        return self.reader.capabilities.can_retain
 
     def create(self, url: str, **settings: Any) -> CardReader:
         """A reader that asks often."""
@@ -41,7 +51,9 @@ class Kind:
 
     def quicken(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Shorten the times of silence."""
-        quick = replace(self.reader.dialect, ack_timeout=QUICK_ACK, gap=QUICK_ACK)
+        quick = replace(
+            self.reader.dialect, ack_timeout=QUICK_ACK, gap=QUICK_ACK, response_timeout=QUICK_MOVEMENT
+        )
         monkeypatch.setattr(self.reader, "dialect", quick)
         monkeypatch.setattr(handshake_reader, "QUESTION_TIME", QUICK_QUESTION)
         monkeypatch.setattr(handshake_reader, "MOVEMENT_TIME", QUICK_MOVEMENT)
@@ -50,4 +62,5 @@ class Kind:
 KINDS = {
     "sankyo": Kind("sankyo", SankyoReader, SankyoSimulator),
     "sankyo, blocking": Kind("sankyo", SankyoReader, SankyoSimulator, {"intake": "blocking"}),
+    "omron": Kind("omron", OmronReader, OmronSimulator, reasons={"bin full": Reason.JAM}),
 }

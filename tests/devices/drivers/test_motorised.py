@@ -204,14 +204,14 @@ async def test_a_card_that_nobody_takes_is_in_the_way(kind: Kind, simulator: Mot
 
 @pytest.mark.parametrize(("fault", "reason"), [("jam", Reason.JAM), ("motor", Reason.MOTOR)])
 async def test_a_card_that_does_not_come_out_is_told_and_the_next_read_brings_it_out(
-    simulator: MotorisedSimulator, reader: CardReader, fault: str, reason: Reason
+    kind: Kind, simulator: MotorisedSimulator, reader: CardReader, fault: str, reason: Reason
 ) -> None:
     simulator.insert(CARD)
     await Reading(reader).result()
     simulator.fail_movement(fault)
     with pytest.raises(DeviceError) as failed:
         await reader.release(accepted=True)
-    assert failed.value.reason is reason
+    assert failed.value.reason is kind.reasons.get(fault, reason)
     assert failed.value.device_code
     await serves_next(simulator, reader)
 
@@ -223,7 +223,7 @@ async def test_a_full_bin(kind: Kind, simulator: MotorisedSimulator) -> None:
     await Reading(reader).result()
     with pytest.raises(DeviceError) as failed:
         await reader.release(accepted=True)
-    assert failed.value.reason is Reason.RETAIN_FULL
+    assert failed.value.reason is kind.reasons.get("bin full", Reason.RETAIN_FULL)
     await reader.close()
 
 

@@ -16,6 +16,7 @@ ENTRY_POINT_GROUP = "swipegate.drivers"
 # Name -> module and class, imported when first asked for.
 BUILT_IN = {
     "msr605": ("swipegate.devices.drivers.msr605", "Msr605Reader"),
+    "omron": ("swipegate.devices.drivers.omron", "OmronReader"),
     "sankyo": ("swipegate.devices.drivers.sankyo", "SankyoReader"),
 }
 DRIVERS = Registry("driver", CardReader, ENTRY_POINT_GROUP, BUILT_IN)  # type: ignore[type-abstract]
