@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from swipegate.devices.protocols.crt310 import commands as crt310
+from swipegate.devices.protocols.crt310.dialect import DIALECT as CRT310
 from swipegate.devices.protocols.framing import Control, Damaged, Frame, Framing, Token
 from swipegate.devices.protocols.handshake import Dialect, HandshakeHost
 from swipegate.devices.protocols.handshake_unit import HandshakeUnit
@@ -38,6 +40,13 @@ def commands_of(module: Any, *built: bytes) -> frozenset[bytes]:
 
 
 DEVICES = {
+    "crt310": Device(
+        "crt310",
+        44,
+        CRT310,
+        commands_of(crt310, crt310.read_tracks(crt310.ALL_TRACKS), crt310.read_again(crt310.ALL_TRACKS)),
+        vectors.CRT310_TEXTS,
+    ),
     "omron": Device(
         "omron_3s4yr",
         58,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from swipegate.devices.drivers import create_reader, handshake_reader
+from swipegate.devices.drivers.crt310 import Crt310Reader
 from swipegate.devices.drivers.handshake_reader import HandshakeReader
 from swipegate.devices.drivers.motorised import MotorisedReader
 from swipegate.devices.drivers.omron import OmronReader
@@ -14,6 +15,7 @@ from swipegate.devices.drivers.sankyo import SankyoReader
 from swipegate.devices.errors import Reason
 from swipegate.devices.reader import CardReader
 from swipegate.devices.simulators.cards import SimulatedCard
+from swipegate.devices.simulators.crt310 import Crt310Simulator
 from swipegate.devices.simulators.motorised import MotorisedSimulator
 from swipegate.devices.simulators.omron import OmronSimulator
 from swipegate.devices.simulators.sankyo import SankyoSimulator
@@ -59,8 +61,15 @@ class Kind:
         monkeypatch.setattr(handshake_reader, "MOVEMENT_TIME", QUICK_MOVEMENT)
 
 
+class ProhibitingCrt310(Crt310Simulator):
+    """One that takes no card before it is asked to, as the others do."""
+
+    accepts_from_power_on = False
+
+
 KINDS = {
     "sankyo": Kind("sankyo", SankyoReader, SankyoSimulator),
     "sankyo, blocking": Kind("sankyo", SankyoReader, SankyoSimulator, {"intake": "blocking"}),
     "omron": Kind("omron", OmronReader, OmronSimulator, reasons={"bin full": Reason.JAM}),
+    "crt310": Kind("crt310", Crt310Reader, ProhibitingCrt310, reasons={"motor": Reason.JAM}),
 }

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
-from swipegate.devices.errors import DeviceError, LinkLost, ReadCancelled, ReadExpired, Reason
+from swipegate.devices.errors import DeviceError, LinkLost, ReadCancelled, ReadExpired, Reason, SettingsError
 from swipegate.devices.reader import CardReader, ReadResult, ReadState
 from swipegate.devices.simulators.cards import Bad, SimulatedCard
 from swipegate.devices.simulators.mechanism import Place
@@ -154,6 +154,8 @@ async def test_a_cancelled_task_leaves_no_reader_that_takes_cards(
 async def test_what_becomes_of_a_card(
     kind: Kind, simulator: MotorisedSimulator, accepted: bool, disposal: str
 ) -> None:
+    if disposal == "retain" and not kind.can_retain:
+        pytest.skip("it has no bin")
     reader = kind.create(simulator.url, **{"after_read" if accepted else "after_failure": disposal})
     simulator.insert(CARD)
     await Reading(reader).result()
@@ -175,6 +177,8 @@ async def test_there_may_be_no_card_to_let_go_of(simulator: MotorisedSimulator, 
 async def test_a_card_left_inside_is_dealt_with_as_the_settings_say(
     kind: Kind, simulator: MotorisedSimulator, policy: str
 ) -> None:
+    if policy == "retain" and not kind.can_retain:
+        pytest.skip("it has no bin")
     reader = kind.create(simulator.url, card_left=policy)
     await reader.probe()
     simulator.put_inside(CARD)
@@ -216,7 +220,18 @@ async def test_a_card_that_does_not_come_out_is_told_and_the_next_read_brings_it
     await serves_next(simulator, reader)
 
 
+@pytest.mark.parametrize("name", ["after_read", "after_failure", "card_left"])
+def test_only_a_device_with_a_bin_can_be_told_to_retain(kind: Kind, name: str) -> None:
+    if kind.can_retain:
+        kind.create("socket://127.0.0.1:1", **{name: "retain"})
+        return
+    with pytest.raises(SettingsError, match=f"^{name}: retain: the device has no bin$"):
+        kind.create("socket://127.0.0.1:1", **{name: "retain"})
+
+
 async def test_a_full_bin(kind: Kind, simulator: MotorisedSimulator) -> None:
+    if not kind.can_retain:
+        pytest.skip("it has no bin")
     reader = kind.create(simulator.url, after_read="retain")
     simulator.mechanism.bin.extend([CARD] * 99)
     simulator.insert(CARD)

@@ -3,6 +3,7 @@
 import pytest
 
 from swipegate.devices.errors import Reason
+from swipegate.devices.protocols.crt310 import dialect as crt310
 from swipegate.devices.protocols.handshake import (
     Acknowledged,
     Answered,
@@ -219,6 +220,28 @@ def test_a_cancellation_without_echo_ends_the_exchange_at_once(enquirer: Handsha
     assert enquirer.receive(REPLY, 0.2) == enquirer.tick(100.0) == []
     assert enquirer.to_send() == b""
     assert enquirer.stale == 1
+
+
+# The host, where no response comes again (CRT-310).
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_a_damaged_response_that_cannot_come_again_repeats_a_question_and_ends_a_movement(
+    repeatable: bool,
+) -> None:
+    host, command = HandshakeHost(crt310.DIALECT), crt310.framing().encode(b"10")
+    damaged = crt310.framing().encode(b"10NNN")[:-1] + b"\x00"
+    assert host.request(b"10", 7, 0.0, repeatable=repeatable) == command
+    host.receive(crt310.ACK, 0.1)
+    assert host.to_send() == crt310.ENQ
+    if repeatable:
+        for now in (0.2, 0.3):
+            assert host.receive(damaged, now) == []
+            assert host.to_send() == command
+            host.receive(crt310.ACK, now)
+            assert host.to_send() == crt310.ENQ
+    assert broken(host.receive(damaged, 0.4)) is Reason.BAD_CHECK
+    assert host.to_send() == b""
 
 
 # The host, otherwise.

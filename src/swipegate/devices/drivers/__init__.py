@@ -15,6 +15,7 @@ from swipegate.devices.registry import Registry
 ENTRY_POINT_GROUP = "swipegate.drivers"
 # Name -> module and class, imported when first asked for.
 BUILT_IN = {
+    "crt310": ("swipegate.devices.drivers.crt310", "Crt310Reader"),
     "msr605": ("swipegate.devices.drivers.msr605", "Msr605Reader"),
     "omron": ("swipegate.devices.drivers.omron", "OmronReader"),
     "sankyo": ("swipegate.devices.drivers.sankyo", "SankyoReader"),
