@@ -35,7 +35,12 @@ class Kind:
     response: bytes
 
 
-KINDS = (Kind("sankyo", 38400, b"C62", b"P6202" + str(TEST_CARD.track2)[1:-1].encode()),)
+TRACK2 = str(TEST_CARD.track2)[1:-1].encode()
+KINDS = (
+    Kind("sankyo", 38400, b"C62", b"P6202" + TRACK2),
+    Kind("omron", 19200, b"C62", b"P6202" + TRACK2),
+    Kind("crt310", 38400, b"E002", b"E002Y\x1fY" + TRACK2),
+)
 
 
 def byte_time(line: LineSettings, baud_rate: int) -> float:
@@ -87,10 +92,11 @@ async def read_times(kind: Kind) -> list[tuple[float, float]]:
             began: list[tuple[float, int]] = []
 
             def on_state(state: ReadState, began: list[tuple[float, int]] = began) -> None:
-                if state is ReadState.READING:
+                if state is ReadState.WAITING_FOR_CARD:
+                    simulator.insert(TEST_CARD)
+                elif state is ReadState.READING:
                     began.append((time.monotonic(), simulator.carried))
 
-            simulator.insert(TEST_CARD)
             result = await reader.read("", deadline=time.monotonic() + 10, on_state=on_state)
             start, carried = began[0]
             seconds = time.monotonic() - start

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from swipegate.devices.protocols.base import Protocol
+from swipegate.devices.protocols.crt310.dialect import DIALECT as CRT310
 from swipegate.devices.protocols.handshake import Acknowledged, Dialect, HandshakeHost
 from swipegate.devices.protocols.handshake_unit import HandshakeUnit
 from swipegate.devices.protocols.msr605 import commands as msr605
 from swipegate.devices.protocols.msr605.blocks import build_iso_block, build_raw_block
 from swipegate.devices.protocols.msr605.host import BlockStarted, Msr605Host
 from swipegate.devices.protocols.msr605.unit import Msr605Unit
+from swipegate.devices.protocols.omron.dialect import DIALECT as OMRON
 from swipegate.devices.protocols.sankyo.dialect import DIALECT as SANKYO
 from tests.conformance import handshake_vectors
 from tests.fuzz import vectors
@@ -24,7 +26,7 @@ SAID_A_BYTE_MAX = 1100
 """Bytes that an end may say for each that it hears or each tick: a frame again."""
 TICK = 0.02
 """Seconds of one step of an input's clock."""
-PATIENCE = 200.0
+PATIENCE = 1000.0
 """Seconds after which every exchange has ended."""
 
 
@@ -65,6 +67,8 @@ def msr605_host(command: msr605.Command) -> Callable[[], Msr605Host]:
 TRACKS = [text.encode() for text in (vectors.TRACK1, vectors.TRACK2, vectors.TRACK3)]
 ENDS = (
     handshake(SANKYO, b"C62", [*handshake_vectors.SANKYO_COMMANDS, *handshake_vectors.SANKYO_RESPONSES]),
+    handshake(OMRON, b"C62", handshake_vectors.OMRON_TEXTS),
+    handshake(CRT310, b"\x45\x30\x30\x32", handshake_vectors.CRT310_TEXTS),
     Ends(msr605_host(msr605.READ_ISO), Msr605Unit, (BlockStarted,), (build_iso_block(TRACKS, 0x30),)),
     Ends(msr605_host(msr605.READ_RAW), Msr605Unit, (BlockStarted,), (build_raw_block(TRACKS, 0x30),)),
     Ends(msr605_host(msr605.GET_FIRMWARE), Msr605Unit, (), (b"\x1bREVA1.00", b"\x1b\x79")),

@@ -42,6 +42,7 @@ class Crt310Settings(MotorisedSettings):
 class Crt310Reader(HandshakeReader):
     """One CRT-310 on one port. It has no bin; what it moves out at the rear falls where the kiosk lets it."""
 
+    device: ClassVar = "Creator CRT-310"
     capabilities: ClassVar = Capabilities(tracks=frozenset({1, 2, 3}), motorised=True)
     line: ClassVar = LineSettings(baud_rate=9600)
     settle_time: ClassVar = 60.0

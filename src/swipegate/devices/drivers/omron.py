@@ -33,6 +33,7 @@ class OmronSettings(MotorisedSettings):
 class OmronReader(VerdictReader):
     """One 3S4YR on one port."""
 
+    device: ClassVar = "OMRON 3S4YR"
     capabilities: ClassVar = Capabilities(tracks=frozenset({1, 2, 3}), motorised=True, can_retain=True)
     line: ClassVar = LineSettings(baud_rate=9600, parity="E")
     settle_time: ClassVar = 120.0

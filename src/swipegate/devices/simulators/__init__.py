@@ -10,7 +10,9 @@ from swipegate.devices.simulators.base import Simulator
 ENTRY_POINT_GROUP = "swipegate.simulators"
 # Name -> module and class, imported when first asked for.
 BUILT_IN = {
+    "crt310": ("swipegate.devices.simulators.crt310", "Crt310Simulator"),
     "msr605": ("swipegate.devices.simulators.msr605", "Msr605Simulator"),
+    "omron": ("swipegate.devices.simulators.omron", "OmronSimulator"),
     "sankyo": ("swipegate.devices.simulators.sankyo", "SankyoSimulator"),
 }
 SIMULATORS = Registry("simulator", Simulator, ENTRY_POINT_GROUP, BUILT_IN)  # type: ignore[type-abstract]
