@@ -16,6 +16,7 @@ ENTRY_POINT_GROUP = "swipegate.drivers"
 # Name -> module and class, imported when first asked for.
 BUILT_IN = {
     "crt310": ("swipegate.devices.drivers.crt310", "Crt310Reader"),
+    "line": ("swipegate.devices.drivers.line", "LineReader"),
     "msr605": ("swipegate.devices.drivers.msr605", "Msr605Reader"),
     "omron": ("swipegate.devices.drivers.omron", "OmronReader"),
     "sankyo": ("swipegate.devices.drivers.sankyo", "SankyoReader"),

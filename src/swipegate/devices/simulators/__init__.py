@@ -11,6 +11,7 @@ ENTRY_POINT_GROUP = "swipegate.simulators"
 # Name -> module and class, imported when first asked for.
 BUILT_IN = {
     "crt310": ("swipegate.devices.simulators.crt310", "Crt310Simulator"),
+    "line": ("swipegate.devices.simulators.line", "LineSimulator"),
     "msr605": ("swipegate.devices.simulators.msr605", "Msr605Simulator"),
     "omron": ("swipegate.devices.simulators.omron", "OmronSimulator"),
     "sankyo": ("swipegate.devices.simulators.sankyo", "SankyoSimulator"),
