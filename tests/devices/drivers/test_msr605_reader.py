@@ -13,8 +13,9 @@ from swipegate.devices.drivers import msr605
 from swipegate.devices.drivers.msr605 import Msr605Reader, Msr605Settings, judge_block
 from swipegate.devices.errors import DeviceError, ReadCancelled, ReadExpired, Reason, SettingsError
 from swipegate.devices.protocols.msr605 import host
-from swipegate.devices.protocols.msr605.blocks import Mark, Status, build_iso_block, parse_block
+from swipegate.devices.protocols.msr605.blocks import STATUSES, Mark, Status, build_iso_block, parse_block
 from swipegate.devices.protocols.msr605.commands import Code
+from swipegate.devices.protocols.msr605.errors import ERRORS, TRACK_ERRORS
 from swipegate.devices.reader import MESSAGE_CHARACTERS_MAX, ReadResult, ReadState
 from swipegate.devices.simulators import faults
 from swipegate.devices.simulators.cards import Bad, SimulatedCard
@@ -109,6 +110,25 @@ async def test_raw_read_gives_the_bits_of_the_stripe(simulator: Msr605Simulator)
     assert [track.error for track in result.tracks] == [None, None, Reason.NO_ENCODING]
     assert [track.bit_count for track in result.tracks] == [4 * len(text) for text in bits]
     assert simulator.received[-2].frame.hex() == "1b6f080808"
+
+
+@on_pty
+async def test_raw_read_of_a_unit_that_lost_its_setting_is_not_read(simulator: Msr605Simulator) -> None:
+    reader = Msr605Reader(simulator.url, Msr605Settings(mode="raw"))
+    reading = Reading(reader)
+    await reading.reaches(ReadState.WAITING_FOR_CARD)
+    assert await asyncio.to_thread(simulator.wait_until_armed, 1.0)
+    simulator._bits = (7, 5, 5)
+    simulator.swipe(CARD)
+    with pytest.raises(DeviceError) as failed:
+        await reading.result()
+    assert (failed.value.reason, failed.value.device_code) == (Reason.NOT_READ, "31")
+    await reader.close()
+
+
+def test_every_status_and_mark_has_its_reason() -> None:
+    assert set(ERRORS) == STATUSES
+    assert set(TRACK_ERRORS) == set(Mark) - {Mark.DATA}
 
 
 @on_pty
@@ -514,6 +534,7 @@ async def test_whatever_comes_for_a_block_the_read_ends_and_the_next_succeeds(
         ({"tracks": 2}, "tracks"),
         ({"bits_per_character": [7, 5]}, "bits_per_character"),
         ({"bits_per_character": [7, 5, 9]}, "bits_per_character"),
+        ({"mode": "raw", "bits_per_character": [7, 5, 5]}, "bits_per_character"),
         ({"speed": 9600}, "speed"),
     ],
 )

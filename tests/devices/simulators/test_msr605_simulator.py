@@ -94,9 +94,16 @@ def test_card_may_come_later(simulator: Msr605Simulator, host: Host) -> None:
 
 def test_raw_read_gives_the_manuals_bytes(simulator: Msr605Simulator, host: Host) -> None:
     host.ask(commands.set_leading_zeros(0, 0), 2)
+    host.ask(commands.set_bpc(8, 8, 8), 5)
     simulator.swipe(SimulatedCard("%ABC123?", ";12345?", Bad.UNREADABLE))
     start = host.ask(commands.READ_RAW, 40)
     assert start.startswith("1b731b010b" + "a30d1e28a9727c54" + "0000" + "00" + "1b0208" + "d4119257f5")
+
+
+def test_raw_read_of_other_than_packed_bits_is_refused(simulator: Msr605Simulator, host: Host) -> None:
+    simulator.swipe(CARD)
+    assert host.ask(commands.READ_RAW, 2) == "1b31"
+    assert host.hears_nothing()
 
 
 @pytest.mark.parametrize(
@@ -141,10 +148,3 @@ def test_socket_takes_one_host_after_another() -> None:
             host = Host(simulator)
             assert host.ask(commands.COMMUNICATION_TEST, 2) == "1b79"
             host.port.close()
-
-
-def test_card_outside_its_alphabet_cannot_be_made_into_bits() -> None:
-    from swipegate.devices.simulators.msr605 import _stripe_bytes
-
-    with pytest.raises(ValueError, match="alphabet"):
-        _stripe_bytes(";abc?", 5, 0)

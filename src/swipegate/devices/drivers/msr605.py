@@ -12,8 +12,9 @@ from swipegate.devices.drivers.settings import Integers, Tracks, settings_from
 from swipegate.devices.errors import DeviceError, ReadCancelled, ReadExpired, Reason, SettingsError
 from swipegate.devices.line import LineSettings
 from swipegate.devices.protocols.msr605 import commands
-from swipegate.devices.protocols.msr605.blocks import STATUSES, Block, Field, Mark, Status
+from swipegate.devices.protocols.msr605.blocks import Block, Field, Status
 from swipegate.devices.protocols.msr605.commands import Command
+from swipegate.devices.protocols.msr605.errors import ERRORS, TRACK_ERRORS
 from swipegate.devices.protocols.msr605.host import (
     BLOCK_TIME_MAX,
     BlockRead,
@@ -37,15 +38,8 @@ SETTING_TIMEOUT = 1.0  # seconds
 START_SENTINELS = {1: b"%", 2: b";@", 3: b";+#!&@%"}
 END_SENTINEL = ord("?")
 TEXT_FIRST, TEXT_LAST = 0x20, 0x5F  # the 6-bit alphabet of ISO/IEC 7811-2, the widest a unit decodes
-
-# What a status means where a block, or a setting's acknowledgement, should be.
-STATUS_REASONS = {
-    Status.READ_WRITE_ERROR: Reason.NOT_READ,
-    Status.COMMAND_FORMAT: Reason.DESYNC,
-    Status.INVALID_COMMAND: Reason.DESYNC,
-    Status.INVALID_SWIPE: Reason.NOT_READ,
-    Status.SET_FAILED: Reason.NOT_INITIALISED,
-}
+# At 8 bits a character a raw field is the bits of the stripe, packed; how it is laid out at others no source tells.
+PACKED = (8, 8, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +51,7 @@ class Msr605Settings:
     tracks: Tracks = (1, 2, 3)
     """Tracks to hand on; what the unit gives of others is wiped at once."""
     bits_per_character: Integers | None = None
-    """Set before each read; raw wants 8, 8, 8 and sets it by itself, iso leaves the unit as it is."""
+    """Set before each read; raw takes 8, 8, 8 alone and sets it by itself, iso leaves the unit as it is."""
 
     def __post_init__(self) -> None:
         if self.mode not in ("iso", "raw"):
@@ -65,14 +59,13 @@ class Msr605Settings:
         bits = self.bits_per_character
         if bits is not None and (len(bits) != 3 or not all(n in (5, 6, 7, 8) for n in bits)):
             raise SettingsError("bits_per_character", f"{bits!r} is not three numbers from 5 to 8")
+        if self.mode == "raw" and bits not in (None, PACKED):
+            raise SettingsError("bits_per_character", f"{bits!r} is not 8, 8, 8, which raw wants")
 
     @property
-    def bits_to_set(self) -> tuple[int, int, int] | None:
-        """Bits per character to set before a read; at 8 a unit packs the bits of the stripe."""
-        if self.bits_per_character is not None:
-            first, second, third = self.bits_per_character
-            return first, second, third
-        return (8, 8, 8) if self.mode == "raw" else None
+    def bits_to_set(self) -> tuple[int, ...] | None:
+        """Bits per character to set before a read."""
+        return PACKED if self.mode == "raw" else self.bits_per_character
 
 
 class Msr605Reader(SerialReader[Msr605Host, HostEvent]):
@@ -214,8 +207,9 @@ def _failure(event: HostEvent, silence: Reason) -> DeviceError:
         return DeviceError(silence, "no answer")
     if isinstance(event, Reply):
         code = event.body[0]
-        reason = STATUS_REASONS.get(Status(code), Reason.DESYNC) if code in STATUSES else Reason.DESYNC
-        return DeviceError(reason, f"the unit answers status {code:02X}", device_code=f"{code:02X}")
+        return DeviceError(
+            ERRORS.get(code, Reason.DESYNC), f"the unit answers status {code:02X}", device_code=f"{code:02X}"
+        )
     return DeviceError(Reason.DESYNC, "an event out of turn")
 
 
@@ -238,10 +232,8 @@ def judge_block(block: Block, tracks: tuple[int, ...]) -> ReadResult:
 
 
 def _judge_field(number: int, field: Field, raw: bool) -> TrackRead:
-    if field.mark is Mark.UNREADABLE:
-        return TrackRead(number, error=Reason.NOT_READ)
-    if field.mark is Mark.NO_DATA:
-        return TrackRead(number, error=Reason.NO_ENCODING)
+    if field.mark in TRACK_ERRORS:
+        return TrackRead(number, error=TRACK_ERRORS[field.mark])
     if raw:
         if not any(field.data):
             return TrackRead(number, error=Reason.NO_ENCODING)

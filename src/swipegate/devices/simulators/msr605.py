@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from swipegate.core import symbols
 from swipegate.devices.protocols.msr605.blocks import Block, Mark, Status, build_iso_block, build_raw_block
 from swipegate.devices.protocols.msr605.commands import AWAIT_CARD, READS, SILENT, WRITES, Code, Command
 from swipegate.devices.protocols.msr605.unit import (
@@ -22,6 +23,7 @@ LEADING_ZEROS = (0x3D, 0x16)
 BITS_PER_CHARACTER = (7, 5, 5)
 MODEL = b"3S"
 FIRMWARE = b"REVA1.00"
+PACKED = (8, 8, 8)
 # Zeros after the LRC, on the stripe.
 TRAILING_ZEROS = 16
 
@@ -162,12 +164,17 @@ class Msr605Simulator(Simulator):
             return
         self._arm(None)
         if armed_for.code in READS:
-            raw = armed_for.code is Code.READ_RAW
-            self._reply("block", data=self._raw_block(card) if raw else self._iso_block(card))
+            self._reply("block", data=self._block(card, raw=armed_for.code is Code.READ_RAW))
             return
         if self._block_to_write is not None:
             self.written.append(self._block_to_write)
         self._reply("status", data=reply(Status.OK))
+
+    def _block(self, card: SimulatedCard, *, raw: bool) -> bytes:
+        if not raw:
+            return self._iso_block(card)
+        # How raw data is laid out at other bits a character no source tells: refuse it.
+        return self._raw_block(card) if self._bits == PACKED else reply(Status.READ_WRITE_ERROR)
 
     def _iso_block(self, card: SimulatedCard) -> bytes:
         no_data: Mark | bytes = b"" if card.empty_fields else Mark.NO_DATA
@@ -196,24 +203,4 @@ class Msr605Simulator(Simulator):
 
 def _stripe_bytes(text: str, bits_per_character: int, leading_zeros: int) -> bytes:
     """A text as a raw read gives it: packed, the first bit in the top bit, one byte of 00 at the end."""
-    bits = [0] * leading_zeros + _character_bits(text, bits_per_character) + [0] * TRAILING_ZEROS
-    bits += [0] * (-len(bits) % 8)
-    packed = int("".join(map(str, bits)), 2).to_bytes(len(bits) // 8, "big")
-    return packed + b"\x00"
-
-
-def _character_bits(text: str, bits_per_character: int) -> list[int]:
-    """Characters and LRC: data bits least significant first, odd parity (ISO/IEC 7811-2)."""
-    width = bits_per_character - 1
-    base = 0x20 if width == 6 else 0x30
-    values = [ord(character) - base for character in text]
-    if not all(0 <= value < 1 << width for value in values):
-        raise ValueError("a character of the card is outside its track's alphabet")
-    lrc = 0
-    for value in values:
-        lrc ^= value
-    bits: list[int] = []
-    for value in [*values, lrc]:
-        data = [value >> place & 1 for place in range(width)]
-        bits += [*data, 1 - sum(data) % 2]
-    return bits
+    return symbols.pack(symbols.encode(text, bits_per_character, leading_zeros, TRAILING_ZEROS)) + b"\x00"

@@ -2,6 +2,7 @@
 
 commands  what a host asks, by name
 blocks    the data block of three tracks, read and written
+errors    what a unit says of a failure, and what it means
 host      the host's end of the wire
 unit      the device's end of the wire
 hid       the 64-byte reports that wrap the same bytes on an MSR605X
