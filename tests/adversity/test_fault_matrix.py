@@ -5,22 +5,16 @@ from pathlib import Path
 import pytest
 
 from swipegate.host import worker
-from tests.adversity.fault_matrix import outcomes
-from tests.devices.drivers.motorised import KINDS, Kind
+from tests.adversity.fault_matrix import complaints, outcomes
+from tests.adversity.troubles import SUBJECTS, Subject
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("subject", SUBJECTS.values(), ids=SUBJECTS)
 async def test_every_trouble_at_every_step(
-    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kind.quicken(monkeypatch)
+    subject.quicken(monkeypatch)
     monkeypatch.setattr(worker, "POLL", 0.2)
-    found = await outcomes(kind, tmp_path)
-    wrong = [
-        f"{outcome.cell}: {outcome.end}, then {outcome.next_end}, in {outcome.seconds:.1f} s"
-        for outcome in found
-        if not outcome.right
-    ]
-    assert wrong == []
+    assert complaints(await outcomes(subject, tmp_path)) == []
     assert "4111" not in caplog.text

@@ -62,6 +62,11 @@ class Simulator(ABC):
         """What to give pyserial."""
         return self._wire.url
 
+    @property
+    def waiting(self) -> int:
+        """How many cards have been inserted and wait for the device to take one."""
+        return 0
+
     def __enter__(self) -> Self:
         self._wake_read, self._wake_write = os.pipe()
         self._wire.plug()

@@ -43,6 +43,10 @@ class MotorisedSimulator(Simulator):
         """A person inserts a card as soon as one is taken, or `after` seconds later; people queue."""
         self._do_in_thread(lambda: self.mechanism.queue(card, after))
 
+    @property
+    def waiting(self) -> int:
+        return self.mechanism.waiting
+
     def put_inside(self, card: SimulatedCard) -> None:
         """A card is inside from before."""
         self._do_in_thread(lambda: self.mechanism.put_inside(card))

@@ -61,6 +61,10 @@ class Msr605Simulator(Simulator):
     def insert(self, card: SimulatedCard, *, after: float = 0.0) -> None:
         self.swipe(card, after=after)
 
+    @property
+    def waiting(self) -> int:
+        return len(self._cards)
+
     def swipe_now(self, card: SimulatedCard) -> None:
         """Pass a card whether or not the unit waits for one; it goes unnoticed when not."""
         self._do_in_thread(lambda: self._pass(card))

@@ -1,0 +1,237 @@
+"""Which troubles can befall which kind of device, and at which steps of a read."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from swipegate.devices.drivers import msr605
+from swipegate.devices.protocols.msr605 import host as msr605_host
+from swipegate.devices.simulators.base import Simulator
+from swipegate.devices.simulators.cards import SimulatedCard
+from swipegate.devices.simulators.faults import (
+    Dribble,
+    Duplicate,
+    Fault,
+    FlipBits,
+    HangUp,
+    JunkAfter,
+    JunkBefore,
+    Late,
+    LoseByte,
+    Piece,
+    Replace,
+    Silence,
+    StopAfter,
+)
+from swipegate.devices.simulators.line import LineSimulator
+from swipegate.devices.simulators.motorised import MotorisedSimulator
+from swipegate.devices.simulators.msr605 import Msr605Simulator
+from tests.devices.drivers.motorised import CARD, KINDS, QUICK_QUESTION, TRACK1, TRACK2, Kind
+
+PLUGGED_OUT = 0.3
+CONTROL_CODES = b"\x00\xff\x02\x03\x10\x06\x15\x05"
+
+# The simulator, and the beginning of a step's command or the kind of its reply.
+Act = Callable[[Any, bytes], None]
+ANY_TRANSPORT = frozenset(
+    {"ACK_TIMEOUT", "NAK_EXHAUSTED", "BAD_CHECK", "RESPONSE_TIMEOUT", "DESYNC", "LINK_LOST"}
+)
+PULLED = ANY_TRANSPORT | {"PORT_OPEN"}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A fault that can befall any step."""
+
+    name: str
+    act: Act
+    """Prepares the simulator: the fault befalls this step."""
+    reasons: frozenset[str] = frozenset()
+    """With which a request may end; success is always right, nothing else is where this is empty."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A kind of device, and what can befall it."""
+
+    driver: str
+    simulator: Callable[[], Simulator]
+    troubles: Sequence[Trouble]
+    steps: Callable[[Any], list[bytes]]
+    """The steps of a read, of the simulator that has just been read from."""
+    quicken: Callable[[pytest.MonkeyPatch], None]
+    """Shortens the times of silence."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    card: SimulatedCard = CARD
+    waits: bool = True
+    """Cards wait until it takes one; else they pass once the request says that it waits."""
+
+
+# Motorised readers with a handshake: a step is a command.
+
+
+def _on_response(fault: Fault, times: int = 1) -> Act:
+    return lambda simulator, step: simulator.inject(fault, f"response {step.decode('latin-1')}", times=times)
+
+
+def _on_ack(fault: Fault, times: int = 1) -> Act:
+    return lambda simulator, step: simulator.inject(fault, f"ack {step.decode('latin-1')}", times=times)
+
+
+def _refuses(times: int) -> Act:
+    return lambda simulator, step: simulator.refuse(step, times=times)
+
+
+def _at(task: Callable[[MotorisedSimulator], None]) -> Act:
+    return lambda simulator, step: simulator.at_command(step, lambda: task(simulator))
+
+
+HANDSHAKE = [
+    Trouble("lost byte", _on_response(LoseByte(2))),
+    Trouble("last byte lost", _on_response(LoseByte(-1))),
+    Trouble("bad check", _on_response(FlipBits(-1, 0x01))),
+    Trouble("bad check, always", _on_response(FlipBits(-1, 0x01), 9), frozenset({"BAD_CHECK"})),
+    Trouble("refused once", _refuses(1)),
+    Trouble("refused always", _refuses(3), frozenset({"NAK_EXHAUSTED"})),
+    Trouble("acknowledgement lost", _on_ack(Silence()), frozenset({"ACK_TIMEOUT"})),
+    Trouble("acknowledgement garbled", _on_ack(FlipBits(0)), frozenset({"ACK_TIMEOUT"})),
+    Trouble("acknowledged, then silence", _on_response(Silence())),
+    Trouble("silence for long", _on_response(Silence(), 9), frozenset({"RESPONSE_TIMEOUT"})),
+    Trouble("response after the time-out", _on_response(Late(1.5 * QUICK_QUESTION))),
+    Trouble("response twice", _on_response(Duplicate())),
+    Trouble("one byte at a time", _on_response(Dribble())),
+    Trouble("stops in the middle", _on_response(StopAfter(4))),
+    Trouble("junk before", _on_response(JunkBefore(CONTROL_CODES))),
+    Trouble("junk after", _on_response(JunkAfter(CONTROL_CODES))),
+    Trouble("hangs up in the middle", _on_response(HangUp(3)), frozenset({"LINK_LOST"})),
+    Trouble("plug pulled", _at(lambda simulator: simulator.unplug(PLUGGED_OUT)), PULLED),
+    Trouble(
+        "power lost",
+        _at(lambda simulator: simulator.power_cycle()),
+        ANY_TRANSPORT | {"NOT_INITIALISED", "CARD_PULLED_OUT", "POWER_DOWN"},
+    ),
+    Trouble(
+        "card pulled out",
+        _at(lambda simulator: simulator.mechanism.pull_out()),
+        frozenset({"CARD_PULLED_OUT"}),
+    ),
+    Trouble(
+        "jam, then cleared",
+        _at(lambda simulator: simulator.mechanism.faults.append("jam")),
+        frozenset({"JAM"}),
+    ),
+]
+
+
+def _handshake(kind: Kind) -> Subject:
+    def steps(simulator: MotorisedSimulator) -> list[bytes]:
+        """Each command that a read sends, by its beginning, in order."""
+        return list(dict.fromkeys(command[: simulator.step_size] for command in simulator.received))
+
+    settings = {"poll": "0.02", **kind.settings}
+    return Subject(kind.driver, kind.simulator, HANDSHAKE, steps, kind.quicken, settings)
+
+
+# Desktop and swipe readers: a step is a kind of reply.
+
+
+@dataclass(frozen=True)
+class _Instead(Fault):
+    """Something befalls the device, and the reply does not come."""
+
+    task: Callable[[], None]
+
+    def apply(self, pieces: list[Piece]) -> list[Piece]:
+        self.task()
+        return []
+
+
+def _on(fault: Fault, times: int = 1) -> Act:
+    return lambda simulator, step: simulator.inject(fault, step.decode(), times=times)
+
+
+def _instead(task: Callable[[Simulator], None]) -> Act:
+    return lambda simulator, step: simulator.inject(_Instead(lambda: task(simulator)), step.decode())
+
+
+SILENT = frozenset(
+    {"ACK_TIMEOUT", "RESPONSE_TIMEOUT", "EXPIRED"}
+)  # a card whose data is lost leaves no trace
+GARBLED = frozenset({"DESYNC", "RESPONSE_TIMEOUT", "NOT_READ"})
+
+MSR605 = [
+    Trouble("lost byte", _on(LoseByte(1)), GARBLED),
+    Trouble("last byte lost", _on(LoseByte(-1)), GARBLED),
+    Trouble("a bit flipped", _on(FlipBits(-1, 0x01)), GARBLED),
+    Trouble("a bit flipped, always", _on(FlipBits(-1, 0x01), 9), GARBLED),
+    Trouble("silence once", _on(Silence()), SILENT),
+    Trouble("silence for long", _on(Silence(), 9), SILENT),
+    Trouble("reply after the time-out", _on(Late(1.5 * QUICK_QUESTION)), SILENT),
+    Trouble("reply twice", _on(Duplicate())),
+    Trouble("one byte at a time", _on(Dribble())),
+    Trouble("stops in the middle", _on(StopAfter(1)), GARBLED | SILENT),
+    Trouble("junk before", _on(JunkBefore(CONTROL_CODES))),
+    Trouble("junk after", _on(JunkAfter(CONTROL_CODES))),
+    Trouble("another status", _on(Replace(b"\x1b1")), GARBLED),
+    Trouble("hangs up in the middle", _on(HangUp(1)), frozenset({"LINK_LOST"})),
+    Trouble("plug pulled", _instead(lambda simulator: simulator.unplug(PLUGGED_OUT)), PULLED),
+    Trouble("power lost", _instead(lambda simulator: simulator.power_cycle()), SILENT),
+]
+ENCRYPTED = f"{TRACK1}{TRACK2}|0600|00112233445566778899AABBCCDDEEFF||||\r".encode()
+
+LINE = [
+    Trouble("start sentinel lost", _on(LoseByte(0)), frozenset({"NO_START"})),
+    Trouble("end sentinel lost", _on(LoseByte(-2)), frozenset({"NO_END"})),
+    Trouble("end of the line lost", _on(LoseByte(-1))),
+    Trouble("a bit flipped", _on(FlipBits(3)), frozenset({"NOT_READ"})),
+    Trouble("nothing printed", _on(Silence()), SILENT),
+    Trouble("printed late", _on(Late(0.5))),
+    Trouble("printed twice", _on(Duplicate()), frozenset({"DESYNC"})),
+    Trouble("one byte at a time", _on(Dribble())),
+    Trouble("stops in a track", _on(StopAfter(9)), frozenset({"NO_END"})),
+    Trouble("its second half alone", _on(Replace(TRACK2[9:].encode())), frozenset({"NO_START"})),
+    Trouble("junk before", _on(JunkBefore(CONTROL_CODES))),
+    Trouble("junk after", _on(JunkAfter(CONTROL_CODES))),
+    Trouble("noise of eight bits", _on(Replace(bytes(range(128, 256)))), frozenset({"DESYNC"})),
+    Trouble("a line without end", _on(Replace(b"%1" * 5000)), frozenset({"DESYNC"})),
+    Trouble("the reader's words for no track", _on(Replace(b"%E?;E?+E?\r")), frozenset({"NOT_READ"})),
+    Trouble("an encrypted swipe", _on(Replace(ENCRYPTED)), frozenset({"NOT_INITIALISED"})),
+    Trouble("hangs up in the middle", _on(HangUp(9)), frozenset({"LINK_LOST"})),
+    Trouble("plug pulled", _instead(lambda simulator: simulator.unplug(PLUGGED_OUT)), PULLED),
+    Trouble("power lost", _instead(lambda simulator: simulator.power_cycle()), SILENT),
+]
+
+
+def _quicken_msr605(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(msr605, "COMMUNICATION_TEST_TIMEOUT", QUICK_QUESTION)
+    monkeypatch.setattr(msr605, "SETTING_TIMEOUT", QUICK_QUESTION)
+    monkeypatch.setattr(msr605_host, "BLOCK_GAP_MAX", QUICK_QUESTION)
+
+
+def _msr605(mode: str, *steps: bytes) -> Subject:
+    return Subject(
+        "msr605",
+        lambda: Msr605Simulator("tcp"),
+        MSR605,
+        lambda _: list(steps),
+        _quicken_msr605,
+        {"mode": mode},
+    )
+
+
+SUBJECTS = {
+    **{title: _handshake(kind) for title, kind in KINDS.items()},
+    "msr605": _msr605("iso", b"test", b"block"),
+    "msr605, raw": _msr605("raw", b"test", b"status", b"block"),
+    "line": Subject(
+        "line",
+        LineSimulator,
+        LINE,
+        lambda _: [b"line"],
+        lambda _: None,
+        card=SimulatedCard(None, TRACK2, None),  # so that what is wrong with the line is wrong with its track
+        waits=False,
+    ),
+}
