@@ -136,8 +136,9 @@ HEAD = """\
 Every fault below befalls every step of a read, one at a time, on a simulated device behind a real socket; the read runs
 through driver, worker and card request. A request ends in SUCCEEDED (the fault was overcome), or with the reason shown,
 for a person to retry or cancel, or in EXPIRED where a card's data was lost without a trace; then the same device serves
-the next request. The tests run the whole (`tests/adversity/test_fault_matrix.py`);
-`python -m tests.adversity.fault_matrix` writes this page anew. A step of a motorised reader is a command; of an msr605 or a reader that prints, a kind of reply.
+the next request. A step of a motorised reader is a command; of an msr605 or a reader that prints, a kind of reply.
+The tests run the whole (`tests/adversity/test_fault_matrix.py`); `python -m tests.adversity.fault_matrix` writes this
+page anew.
 
 """
 

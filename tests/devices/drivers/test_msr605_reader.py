@@ -423,27 +423,38 @@ async def test_fault_in_the_communication_test(
         await is_well(simulator, reader)
 
 
-SETTING_FAULTS: list[tuple[Fault, Reason, str]] = [
-    (faults.Silence(), Reason.RESPONSE_TIMEOUT, ""),
-    (faults.FlipBits(1, Status.OK ^ Status.SET_FAILED), Reason.NOT_INITIALISED, "41"),
-    (faults.FlipBits(1, Status.OK ^ Status.INVALID_COMMAND), Reason.DESYNC, "34"),
-    (faults.StopAfter(4), Reason.DESYNC, ""),
+SETTING_FAULTS: list[tuple[Fault, int, Reason, str]] = [
+    (faults.Silence(), 2, Reason.RESPONSE_TIMEOUT, ""),
+    (faults.FlipBits(1, Status.OK ^ Status.SET_FAILED), 1, Reason.NOT_INITIALISED, "41"),
+    (faults.FlipBits(1, Status.OK ^ Status.INVALID_COMMAND), 1, Reason.DESYNC, "34"),
+    (faults.StopAfter(4), 2, Reason.DESYNC, ""),
 ]
 
 
 @on_pty
 @pytest.mark.parametrize(
-    ("fault", "reason", "code"), SETTING_FAULTS, ids=["silence", "refused", "not understood", "short"]
+    ("fault", "times", "reason", "code"),
+    SETTING_FAULTS,
+    ids=["silence", "refused", "not understood", "short"],
 )
 async def test_fault_in_a_setting(
-    simulator: Msr605Simulator, fault: Fault, reason: Reason, code: str
+    simulator: Msr605Simulator, fault: Fault, times: int, reason: Reason, code: str
 ) -> None:
     reader = Msr605Reader(simulator.url, Msr605Settings(bits_per_character=(7, 5, 5)))
-    simulator.inject(fault, to="status")
+    simulator.inject(fault, to="status", times=times)
     with pytest.raises(DeviceError) as failed:
         await Reading(reader).result()
     assert (failed.value.reason, failed.value.device_code) == (reason, code)
     assert Code.READ_ISO not in {command.code for command in simulator.received}
+    await is_well(simulator, reader)
+    await reader.close()
+
+
+@on_pty
+@pytest.mark.parametrize("fault", [faults.Silence(), faults.LoseByte(1), faults.Late(QUICK_TIMEOUT + 0.05)])
+async def test_setting_whose_reply_is_lost_is_sent_again(simulator: Msr605Simulator, fault: Fault) -> None:
+    reader = Msr605Reader(simulator.url, Msr605Settings(bits_per_character=(7, 5, 5)))
+    simulator.inject(fault, to="status")
     await is_well(simulator, reader)
     await reader.close()
 

@@ -29,11 +29,12 @@ from swipegate.devices.reader import Capabilities, ProbeReport, ReadResult, Read
 
 RESET_SETTLE = 0.075  # seconds; a reset is answered by nothing and takes 50 to 100 ms
 COMMUNICATION_TEST_TIMEOUT = 1.0  # seconds
-# A byte lost on the line must not fail a request; both commands may be repeated.
+# A byte lost on the line must not fail a request; a reset, a test and a setting may be repeated.
 COMMUNICATION_TEST_ATTEMPTS = 2
 # The attempts at the communication test, three resets, two questions; seconds.
 SETTLE_TIME = COMMUNICATION_TEST_ATTEMPTS * (RESET_SETTLE + COMMUNICATION_TEST_TIMEOUT) + RESET_SETTLE + 3.0
 SETTING_TIMEOUT = 1.0  # seconds
+SETTING_ATTEMPTS = 2
 # Text comes with its sentinels; on track 3 units differ in the first.
 START_SENTINELS = {1: b"%", 2: b";@", 3: b";+#!&@%"}
 END_SENTINEL = ord("?")
@@ -174,8 +175,11 @@ class Msr605Reader(SerialReader[Msr605Host, HostEvent]):
         bits = self._settings.bits_to_set
         if bits is None:
             return
-        await self._send(commands.set_bpc(*bits), SETTING_TIMEOUT)
-        event = await self._next_event(SETTING_TIMEOUT)
+        for _ in range(SETTING_ATTEMPTS):
+            await self._send(commands.set_bpc(*bits), SETTING_TIMEOUT)
+            event = await self._next_event(SETTING_TIMEOUT)
+            if isinstance(event, Reply):
+                break
         if not isinstance(event, Reply) or event.body != bytes((Status.OK, *bits)):
             raise _failure(event, Reason.RESPONSE_TIMEOUT)
 
