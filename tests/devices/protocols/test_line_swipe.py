@@ -45,6 +45,8 @@ def tracks(line: bytes, *, with_lrc: bool = False) -> dict[int, bytes]:
         (T2[:-1] + T3 + b"\r", {2: T2[:-1], 3: T3}),
         (T1[:-1] + b"\r" + T2 + b"\r", {1: T1[:-1], 2: T2}),
         (T1 + T2[:9], {1: T1, 2: T2[:9]}),
+        # a track 1 of its own making may hold what looks like another track
+        (b"%LIB;1234=5?" + T2 + b"\r", {1: b"%LIB;1234=5?", 2: T2}),
         # nothing of a swipe
         (b"", {}),
         (b"21088819A01", {}),

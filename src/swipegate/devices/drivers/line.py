@@ -12,6 +12,7 @@ from swipegate.devices.drivers.settings import Tracks, settings_from
 from swipegate.devices.errors import DeviceError, ReadCancelled, ReadExpired, Reason, SettingsError
 from swipegate.devices.line import LineSettings
 from swipegate.devices.link import Link
+from swipegate.devices.protocols.framing import wipe
 from swipegate.devices.protocols.line import options
 from swipegate.devices.protocols.line.errors import MARKERS
 from swipegate.devices.protocols.line.host import (
@@ -150,7 +151,7 @@ def judge(swipe: Swipe, tracks: tuple[int, ...]) -> ReadResult:
     printed = {track.number: track for track in swipe.tracks}
     for track in swipe.tracks:
         if track.number not in tracks:
-            track.text[:] = bytes(len(track.text))
+            wipe(track.text)
     judged = [
         _judge_track(printed[number]) if number in printed else TrackRead(number, error=absent)
         for number in sorted(tracks)
@@ -163,7 +164,7 @@ def _judge_track(track: TrackText) -> TrackRead:
     if (error := MARKERS.get(data)) is not None and track.ended:
         return TrackRead(track.number, error=error, device_code=data.decode("ascii"))
     if (error := _error(track)) is not None:
-        track.text[:] = bytes(len(track.text))
+        wipe(track.text)
         return TrackRead(track.number, error=error)
     if track.number == 2:  # the track core knows no other sentinel of track 2
         track.text[:1] = b";"

@@ -9,20 +9,20 @@ from swipegate.devices.protocols.framing import wipe
 # character (@) and for track 3 (+, # of AAMVA, & of seven bits, ! of California).
 TRACKS = {ord("%"): 1, ord(";"): 2, ord("@"): 2, ord("+"): 3, ord("#"): 3, ord("&"): 3, ord("!"): 3}
 END_SENTINEL = ord("?")
+# Characters with sentinels and LRC (ISO/IEC 7811-2).
+TRACK1_CHARACTERS_MAX, TRACK2_CHARACTERS_MAX = 79, 40
 # ID TECH prints the sentinel of the standard on track 3 as well: a second % or ; is track 3, and so is one with
-# more characters than track 2 has (ISO/IEC 7811-2: 40 with its sentinels and LRC).
+# more characters than track 2 has.
 REPEATED_ON_TRACK3 = b"%;"
-TRACK2_CHARACTERS_MAX = 40
 # Characters that a reader may be set to print before a track (ID TECH: 15).
 PREAMBLE_MAX = 15
 
 _PIECE = re.compile(rb"[^?\x00-\x1f]*\?|[^?\x00-\x1f]+")
 _PIECE_WITH_LRC = re.compile(rb"[^?\x00-\x1f]*\?[\x20-\x5f]?|[^?\x00-\x1f]+")
 _START = re.compile(rb"[%;]")
-# Where the next track begins in one that lost its end sentinel: on tracks of five bits a character there is no
-# other sentinel, on those of seven no ; before a digit.
-_NEXT_ON_5_BITS = re.compile(rb"[%@+#&!]")
-_NEXT_ON_7_BITS = re.compile(rb";(?=[0-9])")
+# What cannot stand in a track of five bits a character, and what most likely is track 2 in a track 1 that is too long.
+_BEHIND_TRACK2 = re.compile(rb"[%@+#&!]")
+_BEHIND_TRACK1 = re.compile(rb";(?=[0-9])")
 
 
 class TwoSwipes(ValueError):
@@ -93,10 +93,7 @@ def _take(swipe: Swipe, burst: bytearray, place: int, end: int) -> None:
         swipe.torn |= burst.find(END_SENTINEL, place, end) >= 0
         return
     swipe.torn |= start - place > PREAMBLE_MAX
-    pattern = _NEXT_ON_5_BITS if burst[start] == ord(";") else _NEXT_ON_7_BITS
-    sentinel = burst.find(END_SENTINEL, start, end)
-    following = pattern.search(burst, start + 1, end if sentinel < 0 else sentinel)
-    limit = following.start() if following else end
+    limit = _limit_of(burst, start, end)
     _add(swipe, burst[start:limit])
     if limit < end:
         _take(swipe, burst, limit, end)
@@ -107,6 +104,18 @@ def _start_of(burst: bytearray, place: int, end: int) -> int | None:
         return place
     found = _START.search(burst, place, end)
     return found.start() if found else None
+
+
+def _limit_of(burst: bytearray, start: int, end: int) -> int:
+    """Where the track at `start` ends: before the next one where it lost its end sentinel."""
+    sentinel = burst.find(END_SENTINEL, start, end)
+    limit = end if sentinel < 0 else sentinel
+    following = None
+    if burst[start] == ord(";"):
+        following = _BEHIND_TRACK2.search(burst, start, limit)
+    elif burst[start] == ord("%") and limit - start >= TRACK1_CHARACTERS_MAX:
+        following = _BEHIND_TRACK1.search(burst, start, limit)
+    return following.start() if following else end
 
 
 def _add(swipe: Swipe, text: bytearray) -> None:
