@@ -216,6 +216,7 @@ def test_devices_commands_that_are_wrong() -> None:
     refused(USAGE, "UTF-8", "devices", "add", "desk\udcff", "loop://", *nobody)
     assert run("devices", "add", "desk", "loop://", "--device-id", str(2**31), *nobody)[0] == USAGE
     refused(UNAVAILABLE, "PORT_OPEN", "devices", "read", "/dev/nope")
+    refused(UNAVAILABLE, "No such file", "devices", "read", "/dev/nope")
     refused(USAGE, "nope", "devices", "read", "loop://", "--driver", "nope")
 
 

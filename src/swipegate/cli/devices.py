@@ -107,7 +107,8 @@ async def _read(reader: CardReader, seconds: float, *, reveal: bool, json: bool)
         fail(Exit.UNAVAILABLE, f"no card came within {seconds:g} seconds")
     except DeviceError as error:
         failure: Failure = failure_of_error(error)
-        fail(Exit.UNAVAILABLE, f"{error.reason}: {failure.description}")
+        detail = f" ({error.detail})" if error.detail else ""
+        fail(Exit.UNAVAILABLE, f"{error.reason}: {failure.description}{detail}")
     finally:
         await reader.close()
     shown = render.shown(swipe, reveal=reveal)
