@@ -65,6 +65,7 @@ class Subject:
     """Shortens the times of silence."""
     settings: Mapping[str, str] = field(default_factory=dict)
     card: SimulatedCard = CARD
+    """What people come with."""
     waits: bool = True
     """Cards wait until it takes one; else they pass once the request says that it waits."""
 

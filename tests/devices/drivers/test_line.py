@@ -180,7 +180,7 @@ async def test_options_whose_sending_was_cut_off_are_sent_again(monkeypatch: pyt
 async def test_a_swipe_before_the_read_is_dropped(simulator: LineSimulator, reader: LineReader) -> None:
     await reader.open()
     simulator.insert(CARD)
-    await asyncio.sleep(0.2)
+    await until(lambda: reader._protocol.dropped == len(simulator.line_of(CARD)))
     with pytest.raises(ReadExpired):
         await Reading(reader, 0.3).result()
     await is_well(simulator, reader)
@@ -192,7 +192,7 @@ async def test_a_swipe_that_began_before_the_read_is_dropped(
     await reader.open()
     simulator.inject(faults.Dribble(0.003), to="line")
     simulator.insert(CARD)
-    await asyncio.sleep(0.1)
+    await until(lambda: reader._protocol.dropped > 0)
     with pytest.raises(ReadExpired):
         await Reading(reader, 1.0).result()
     await is_well(simulator, reader)
@@ -240,6 +240,7 @@ async def test_a_cancelled_task_takes_no_swipe(simulator: LineSimulator, reader:
     with pytest.raises(asyncio.CancelledError):
         await reading.result()
     simulator.insert(CARD)
+    await until(lambda: reader._protocol.dropped == len(simulator.line_of(CARD)))
     with pytest.raises(ReadExpired):
         await Reading(reader, 0.3).result()
     await is_well(simulator, reader)

@@ -117,6 +117,7 @@ class LineHost(Protocol[HostEvent]):
         return events
 
     def wipe(self) -> None:
+        self.dropped += len(self._burst)
         self._dropping |= bool(self._burst)
         self._listening = self._told = False
         wipe(self._burst)
