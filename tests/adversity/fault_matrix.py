@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from swipegate.devices.simulators.base import Simulator
-from swipegate.domain.card_request import TERMINAL, State
+from swipegate.devices.simulators.motorised import MotorisedSimulator
+from swipegate.domain.card_request import TERMINAL, CardRequest, State
 from swipegate.domain.device import Device
 from swipegate.domain.errors import name
 from swipegate.host import worker
@@ -64,7 +65,12 @@ async def play(house: House, cell: Cell) -> Outcome:
         cell.trouble.act(simulator, cell.step)
         visit = Visit(house, cell.subject, simulator)
         await visit.register()
-        end = await visit.end_of_request()
+        begun = asyncio.Event()
+        if cell.trouble.cancelled:
+            assert isinstance(simulator, MotorisedSimulator)
+            loop = asyncio.get_running_loop()
+            simulator.at_command(cell.step, lambda: loop.call_soon_threadsafe(begun.set))
+        end = await visit.end_of_request(cancel_at=begun)
         simulator.heal()
         next_end = await visit.end_of_request()
     return Outcome(cell, end, next_end, time.monotonic() - start)
@@ -82,8 +88,8 @@ class Visit:
         device = Device(0, url, "test-pc", driver, url, settings, ("iso7813-track2",))
         self._device_id = (await self._house.devices.create(device)).device_id
 
-    async def end_of_request(self) -> str:
-        """Request a card, and cancel where a person has to decide."""
+    async def end_of_request(self, cancel_at: asyncio.Event | None = None) -> str:
+        """Request a card, and cancel where a person has to decide, or has decided."""
         house = self._house
         if self._subject.waits and self._simulator.waiting == 0:
             self._simulator.insert(self._subject.card)
@@ -92,12 +98,20 @@ class Visit:
             now = await house.until(request, State.WAITING_FOR_CARD, State.NEEDS_ACTION, *TERMINAL)
             if now.state is State.WAITING_FOR_CARD:
                 self._simulator.insert(self._subject.card)
+        cancelling = asyncio.create_task(self._cancel(request, cancel_at or asyncio.Event()))
         ended = await house.until(request, State.NEEDS_ACTION, *TERMINAL)
+        cancelling.cancel()
+        await asyncio.wait((cancelling,))
         if ended.state is State.NEEDS_ACTION:
             await house.requests.cancel(request.card_request_id, ended.attempt)
-        if ended.failure is not None:
+        if ended.failure is not None and ended.state is not State.CANCELLED:
             return name(ended.failure.reason)
         return str(ended.state)
+
+    async def _cancel(self, request: CardRequest, when: asyncio.Event) -> None:
+        await when.wait()
+        with contextlib.suppress(SwipegateError):  # it has ended by now
+            await self._house.requests.cancel(request.card_request_id, 1)
 
 
 async def steps_of_a_read(house: House, subject: Subject) -> list[bytes]:

@@ -50,6 +50,8 @@ class Trouble:
     """Prepares the simulator: the fault befalls this step."""
     reasons: frozenset[str] = frozenset()
     """With which a request may end; success is always right, nothing else is where this is empty."""
+    cancelled: bool = False
+    """The request is cancelled as the step begins."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,13 @@ HANDSHAKE = [
         "jam, then cleared",
         _at(lambda simulator: simulator.mechanism.faults.append("jam")),
         frozenset({"JAM"}),
+    ),
+    Trouble("cancelled", lambda simulator, step: None, frozenset({"CANCELLED"}), cancelled=True),
+    Trouble(
+        "cancelled, and the response late",
+        _on_response(Late(0.5 * QUICK_QUESTION)),
+        frozenset({"CANCELLED"}),
+        cancelled=True,
     ),
 ]
 
