@@ -2,13 +2,14 @@
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
 
 from swipegate.devices.errors import MEDIA, DeviceError, Reason
 from swipegate.devices.protocols.omron import commands
-from swipegate.devices.protocols.omron.dialect import ACK, ENQ, NAK, framing
+from swipegate.devices.protocols.omron.dialect import ACK, ENQ, EOT, NAK, framing
 from swipegate.devices.protocols.omron.errors import AWAIT_RESET, AWAIT_RETURN, ERRORS
 from swipegate.devices.reader import CardReader
 from swipegate.devices.simulators.faults import Dribble, FlipBits, LoseByte, Replace, Silence
@@ -223,6 +224,53 @@ async def test_the_device_tells_its_version(simulator: OmronSimulator) -> None:
     await reader.close()
 
 
+# The simulated device, by its control matrix (1.6).
+
+
+def said(line: socket.socket, size: int, within: float = 2.0) -> bytes:
+    """What the device says within some seconds; nothing, when it is silent."""
+    line.settimeout(within)
+    try:
+        return line.recv(size)
+    except TimeoutError:
+        return b""
+
+
+@pytest.fixture
+def line(simulator: OmronSimulator) -> Iterator[socket.socket]:
+    link = urlsplit(simulator.url)
+    with socket.create_connection((str(link.hostname), int(link.port or 0))) as line:
+        yield line
+
+
+def test_simulated_device_refuses_a_command_that_stops_short(
+    monkeypatch: pytest.MonkeyPatch, line: socket.socket, simulator: OmronSimulator
+) -> None:
+    assert OmronSimulator.dialect.gap == 5.0
+    monkeypatch.setattr(simulator.unit, "_dialect", replace(simulator.dialect, gap=0.1))
+    line.sendall(framing().encode(commands.STATUS)[:5])
+    assert said(line, 100) == NAK
+    line.sendall(framing().encode(commands.STATUS))
+    assert said(line, 100) == ACK
+
+
+def test_simulated_device_at_work_hears_an_interruption_alone(
+    line: socket.socket, simulator: OmronSimulator
+) -> None:
+    for command in (commands.initial_reset(commands.TO_GATE), commands.INTAKE_ANY):
+        line.sendall(framing().encode(command))
+        assert said(line, 2) == ACK
+        line.sendall(ENQ)
+        assert said(line, 100, 0.2) == (b"" if command == commands.INTAKE_ANY else framing().encode(b"P0000"))
+    line.sendall(framing().encode(commands.STATUS) + ENQ)
+    assert said(line, 100, 0.2) == b""
+    line.sendall(EOT)
+    assert said(line, 100, 0.2) == b""
+    assert not simulator.mechanism.entry
+    line.sendall(framing().encode(commands.STATUS))
+    assert said(line, 2) == ACK
+
+
 @pytest.mark.parametrize(
     ("command", "answer"),
     [
@@ -234,12 +282,9 @@ async def test_the_device_tells_its_version(simulator: OmronSimulator) -> None:
         (b"C30", b"N3001"),
     ],
 )
-def test_simulated_answers(simulator: OmronSimulator, command: bytes, answer: bytes) -> None:
-    link = urlsplit(simulator.url)
-    with socket.create_connection((str(link.hostname), int(link.port or 0))) as line:
-        for said, expected in ((b"C10", b"N1019"), (b"C02", b"P0200"), (command, answer)):
-            line.sendall(framing().encode(said))
-            assert line.recv(2) == ACK
-            line.sendall(ENQ)
-            line.settimeout(2.0)
-            assert line.recv(100) == framing().encode(expected)
+def test_simulated_answers(line: socket.socket, command: bytes, answer: bytes) -> None:
+    for text, expected in ((b"C10", b"N1019"), (b"C02", b"P0200"), (command, answer)):
+        line.sendall(framing().encode(text))
+        assert said(line, 2) == ACK
+        line.sendall(ENQ)
+        assert said(line, 100) == framing().encode(expected)
