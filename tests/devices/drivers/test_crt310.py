@@ -14,7 +14,7 @@ from swipegate.devices.protocols.crt310.errors import ERRORS, TRACK_ERRORS
 from swipegate.devices.reader import CardReader, ReadState
 from swipegate.devices.simulators.cards import Bad, SimulatedCard
 from swipegate.devices.simulators.crt310 import REFUSALS, TRACK_FAULTS, UNREADABLE, Crt310Simulator
-from swipegate.devices.simulators.faults import Dribble, Fault, FlipBits, LoseByte, Replace, Silence
+from swipegate.devices.simulators.faults import Dribble, Fault, FlipBits, LoseByte, Piece, Replace, Silence
 from swipegate.devices.simulators.mechanism import Place
 from tests.devices.drivers.motorised import CARD, KINDS, TRACK1, TRACK2, TRACK3
 from tests.devices.drivers.test_motorised import Reading, serves_next, texts, until
@@ -293,6 +293,34 @@ async def test_a_command_that_another_program_left_unexecuted_is_given_up(simula
     reader = KINDS["crt310"].create(simulator.url, card_left="leave")
     assert (await reader.probe()).card_inside
     assert commands.EJECT not in simulator.received
+    await reader.close()
+
+
+class Seen(Fault):
+    """No fault: counts the replies that it is injected for."""
+
+    count = 0
+
+    def apply(self, pieces: list[Piece]) -> list[Piece]:
+        self.count += 1
+        return pieces
+
+
+async def test_rest_begins_with_eot(simulator: Crt310Simulator) -> None:
+    reader = await at_rest(simulator)
+    echo = Seen()
+    simulator.inject(echo, "echo")
+    await reader.probe()
+    assert echo.count == 1
+    await reader.close()
+
+
+async def test_a_device_that_stops_no_card_inside_is_told(simulator: Crt310Simulator) -> None:
+    reader = await at_rest(simulator)
+    simulator.inject(Replace(framing().encode(commands.STOP_INSIDE + b"N")), "response .2", times=2)
+    with pytest.raises(DeviceError) as failed:
+        await reader.probe()
+    assert failed.value.device_code == "N"
     await reader.close()
 
 

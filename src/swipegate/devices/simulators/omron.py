@@ -8,7 +8,7 @@ from swipegate.devices.errors import Reason
 from swipegate.devices.protocols.framing import xor_of
 from swipegate.devices.protocols.handshake import Dialect
 from swipegate.devices.protocols.omron import commands
-from swipegate.devices.protocols.omron.dialect import DEVICE_GAP, DIALECT, REST
+from swipegate.devices.protocols.omron.dialect import DEVICE_GAP, DIALECT
 from swipegate.devices.protocols.omron.errors import AWAIT_RESET, AWAIT_RETURN
 from swipegate.devices.simulators.mechanism import Place
 from swipegate.devices.simulators.verdict import VerdictSimulator
@@ -42,6 +42,8 @@ BLOCKING_INTAKES = (commands.INTAKE_ANY, commands.INTAKE_MAGNETIC)
 ENTRIES = {commands.PERMIT_ANY: True, commands.PERMIT_MAGNETIC: True, commands.DENY: False}
 # What initial resets do with a card: 00 and 04 to the gate, 01 and 05 to the bin, 02 and 06 nothing.
 RESET_MOVEMENTS = {b"0": "eject", b"4": "eject", b"1": "retain", b"5": "retain", b"2": "", b"6": ""}
+# How long after a response it is ready for an initial reset, seconds (1.5.1).
+RESET_PAUSE = 0.015
 INITIAL_RESET = b"\x10\x02C0"
 
 
@@ -115,7 +117,7 @@ class OmronSimulator(VerdictSimulator):
                 self._negative(UNDEFINED)
 
     def _reset(self, card: bytes) -> None:
-        self.hasty_resets += time.monotonic() - self._responded_at < REST
+        self.hasty_resets += time.monotonic() - self._responded_at < RESET_PAUSE
         if card not in RESET_MOVEMENTS or (self.trouble in AWAIT_RETURN and RESET_MOVEMENTS[card] != "eject"):
             self._negative(self.trouble or UNDEFINED)
             return
