@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import contextlib
 import tempfile
 import time
 from collections import Counter
@@ -16,7 +17,7 @@ from swipegate.devices.simulators.base import Simulator
 from swipegate.devices.simulators.motorised import MotorisedSimulator
 from swipegate.domain.card_request import TERMINAL, CardRequest, State
 from swipegate.domain.device import Device
-from swipegate.domain.errors import name
+from swipegate.domain.errors import SwipegateError, name
 from swipegate.host import worker
 from tests.adversity.troubles import SUBJECTS, Subject, Trouble
 from tests.devices.drivers.motorised import QUICK_QUESTION
