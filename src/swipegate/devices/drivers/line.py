@@ -63,6 +63,7 @@ class LineReader(SerialReader[LineHost, HostEvent]):
     nothing of it is taken any more, and no more than that.
     """
 
+    device: ClassVar = "swipe readers that print a line: MagTek, ID TECH, UIC"
     capabilities: ClassVar = Capabilities(tracks=frozenset({1, 2, 3}))
     line: ClassVar = LineSettings(baud_rate=9600)
 
