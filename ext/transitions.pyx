@@ -278,16 +278,17 @@ cdef float quiet(Source *source) noexcept nogil:
 
 
 cdef Py_ssize_t find_peaks(
-    const Source *source, Py_ssize_t low, Py_ssize_t high, Py_ssize_t reach, bint levels,
+    const Source *source, Py_ssize_t low, Py_ssize_t high, Py_ssize_t reach, Detector detector,
     double *times, float *heights, Py_ssize_t capacity,
 ) noexcept nogil:
     """Write the extremes of signal[low:high] that reverse by their block's swing; return the count.
 
-    levels: the signal must also cross the swing's band around zero; a dip short of the other side is none.
+    LEVELS: the signal must also cross the swing's band around zero; a dip short of the other side is none.
     """
     cdef const float *signal = source.signal
     cdef Py_ssize_t k = low, b, stop, at = low, top_at = low, bottom_at = low, count = 0
     cdef float value, swing, limit, top = -1e30, bottom = 1e30, sign = 0.0, best = 0.0
+    cdef bint levels = detector == LEVELS, peaks = detector != EDGES
     while k < high:
         b = k // source.block
         stop = min((b + 1) * source.block, high)
@@ -317,7 +318,7 @@ cdef Py_ssize_t find_peaks(
                 if not levels or best > 0.5 * swing:
                     if count >= capacity:
                         return count
-                    times[count] = apex(source, at, swing, sign, low, high, reach)
+                    times[count] = apex(source, at, swing, sign, low, high, reach, peaks)
                     heights[count] = best * sign
                     count += 1
                 sign = -sign
@@ -326,7 +327,7 @@ cdef Py_ssize_t find_peaks(
                 limit = reversal(best, swing, levels)
             k += 1
     if sign != 0.0 and count < capacity and best > 0.5 * source.swing[at // source.block]:
-        times[count] = apex(source, at, source.swing[at // source.block], sign, low, high, reach)
+        times[count] = apex(source, at, source.swing[at // source.block], sign, low, high, reach, peaks)
         heights[count] = best * sign
         count += 1
     return count
@@ -348,13 +349,25 @@ cdef inline float reversal(float best, float swing, bint levels) noexcept nogil:
 
 cdef inline double apex(
     const Source *source, Py_ssize_t begin, float swing, float sign, Py_ssize_t low, Py_ssize_t high,
-    Py_ssize_t reach,
+    Py_ssize_t reach, bint peaks,
 ) noexcept nogil:
-    """Return the seconds of a peak: the middle of its plateau, or by a parabola through its neighbours."""
-    cdef Py_ssize_t k, end = begin
+    """Return the seconds of a peak: the middle of its plateau, or by a parabola through its neighbours.
+
+    peaks: of the samples themselves, so that equal ones are a peak cut off, whatever the baseline made of it.
+    """
+    cdef const float *loaded = source.loaded + PAD
+    cdef Py_ssize_t k = begin, end = begin
     cdef float before, after, curve
     cdef float plateau = source.signal[begin] * sign - swing * PLATEAU
     cdef double shift = 0.0
+    if peaks:
+        while k > low and loaded[k - 1] == loaded[begin]:
+            k -= 1
+        while end + 1 < high and loaded[end + 1] == loaded[begin]:
+            end += 1
+        if end - k > 2 * reach:
+            return 0.5 * (k + end) / source.rate
+        end = begin
     while end + 1 < high and source.signal[end + 1] * sign >= plateau:
         end += 1
     k = (begin + end) // 2
@@ -393,7 +406,7 @@ cdef int load_signal(Source *source) noexcept nogil:
         return ERROR_MEMORY
     reach = max(<Py_ssize_t>1, <Py_ssize_t>(source.rate * COARSE_SMOOTH_SECONDS + 0.5))
     source.transitions = find_peaks(
-        source, 0, source.samples, reach, False, source.times, source.heights,
+        source, 0, source.samples, reach, COARSE, source.times, source.heights,
         min(source.samples, <Py_ssize_t>TRANSITIONS_MAX),
     )
     split(source, PAUSE_SECONDS)
@@ -615,7 +628,7 @@ cdef Py_ssize_t look_again(
             source.swing[b] = <float>1e30
     reach = max(<Py_ssize_t>1, <Py_ssize_t>(usual * narrow * 0.7))
     return find_peaks(
-        source, low, high, reach, detector == LEVELS, times, heights,
+        source, low, high, reach, detector, times, heights,
         min(<Py_ssize_t>RUN_TRANSITIONS_MAX, capacity),
     )
 

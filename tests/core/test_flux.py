@@ -228,10 +228,13 @@ def test_the_scale_of_samples_does_not_matter(scale):
     assert texts(samples) == [TRACK2]
 
 
-def test_a_clipped_swipe_is_read():
-    top = 0.25
-    samples = array("f", (min(max(value, -top), top) for value in swiped(amplitude=0.6)))
-    assert texts(samples) == [TRACK2]
+@pytest.mark.parametrize("rate", [44_100, 192_000])
+@pytest.mark.parametrize("width", [0.10, 0.14, 0.18])  # standard deviation of a pulse, share of a cell
+@pytest.mark.parametrize("top", [0.25, 0.15])
+def test_a_clipped_swipe_is_read(top, width, rate):
+    pulse = [math.exp(-0.5 * (k / 40 / width) ** 2) for k in range(-20, 21)]
+    samples = swiped(rate=rate, amplitude=0.6, pulse=pulse)
+    assert texts(array("f", (min(max(value, -top), top) for value in samples)), rate) == [TRACK2]
 
 
 @pytest.mark.parametrize("thump", [0.5, 1.0, 2.0])
