@@ -762,6 +762,13 @@ cdef int _lrc_of(const TrackRecord *record) noexcept nogil:
     return base + checksum
 
 
+cdef inline bint _may_be_lrc(int number, uint8_t byte) noexcept nogil:
+    """Whether a reader can have printed this for an LRC: a letter, else what the set of the track has."""
+    if 0x40 < (byte & 0xDF) <= 0x5A:
+        return True
+    return not CLASS[byte] & (NOT_FIVE if number == 2 else NOT_SEVEN)
+
+
 cdef inline bint _is_plain_start(uint8_t byte) noexcept nogil:
     return byte == c"%" or byte == c";" or byte == c"+"
 
@@ -797,7 +804,8 @@ cdef Py_ssize_t _close(
         if byte == c"?" and lrc != c"?":
             record.allowances |= codes.ALLOWED_EXTRA_END_SENTINEL
         elif record.lrc == codes.LRC_NONE and (
-                byte == lrc or last or (not one and _opens(line, place + 1, end))):
+                byte == lrc or (_may_be_lrc(record.number, byte)
+                                and (last or (not one and _opens(line, place + 1, end))))):
             record.lrc_character = <char>byte if not CLASS[byte] & NOT_PRINTABLE else c"?"
             record.lrc = codes.LRC_OK if byte == lrc else codes.LRC_BAD
             if byte != lrc:
