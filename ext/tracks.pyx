@@ -784,7 +784,7 @@ cdef Py_ssize_t _close(
     """Read what follows an end sentinel up to the next track: LRC, a second end sentinel, framing."""
     cdef uint8_t byte
     cdef int lrc = NOT_COMPUTED
-    cdef bint last
+    cdef bint last, suffix = False
     while place < end:
         byte = line[place]
         if CLASS[byte] & IS_CONTROL:
@@ -804,13 +804,14 @@ cdef Py_ssize_t _close(
         if byte == c"?" and lrc != c"?":
             record.allowances |= codes.ALLOWED_EXTRA_END_SENTINEL
         elif record.lrc == codes.LRC_NONE and (
-                byte == lrc or (_may_be_lrc(record.number, byte)
+                byte == lrc or (not suffix and _may_be_lrc(record.number, byte)
                                 and (last or (not one and _opens(line, place + 1, end))))):
             record.lrc_character = <char>byte if not CLASS[byte] & NOT_PRINTABLE else c"?"
             record.lrc = codes.LRC_OK if byte == lrc else codes.LRC_BAD
             if byte != lrc:
                 record.errors |= codes.ERROR_LRC
         else:
+            suffix = True
             record.allowances |= codes.ALLOWED_FRAMING
         place += 1
     return place

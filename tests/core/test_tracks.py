@@ -247,6 +247,9 @@ LINES = [
     (";12?#! 334?", [(2, ";12?", (), ()), (3, "#! 334?", (), (8,))]),
     # what parts tracks and is in the set of neither is no LRC
     (BANK[0] + "|" + BANK[1], [(1, BANK[0], (), (5,)), (2, BANK[1], (), ())]),
+    # a suffix of several characters
+    ("MAG:" + BANK[0] + "END", [(1, BANK[0], (), (5,))]),
+    (BANK[0] + "T1" + BANK[1] + "T2", [(1, BANK[0], (), (5,)), (2, BANK[1], (), (5,))]),
     (BANK[1] + "~\r", [(2, BANK[1], (), (5,))]),
     ("12345", [(0, "12345", (2,), ())]),
     ("", [(0, "", (1,), ())]),
