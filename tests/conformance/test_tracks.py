@@ -12,11 +12,20 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.checks import CHECKS, check
+from tests.conformance.checks import CHECKS, check, check_recording
+from tests.conformance.test_msr605_vectors import CASE_KINDS
 
 VECTORS = [json.loads(line) for line in Path(__file__).with_name("tracks.jsonl").read_text().splitlines()]
 DIFFERENCES = {row["id"] for row in VECTORS if "difference" in row}
-SHARED = Path(os.environ.get("SWIPEGATE_SHARED", Path(__file__).parents[3] / "shared")) / "cases"
+SHARED = Path(os.environ.get("SWIPEGATE_SHARED", Path(__file__).parents[3] / "shared"))
+SHARED_ROWS = [
+    json.loads(line)
+    for path in sorted(SHARED.glob("cases/*.jsonl"))
+    for line in path.read_text().splitlines()
+    if line
+]
+# Frames of the MSR605 itself; test_msr605_vectors runs each of them.
+DEVICE_KINDS = CASE_KINDS - set(CHECKS)
 
 
 @pytest.mark.parametrize("row", VECTORS, ids=lambda row: row["id"])
@@ -36,16 +45,20 @@ def test_every_difference_is_told() -> None:
     } == DIFFERENCES
 
 
-def test_shared_cases() -> None:
-    if not SHARED.is_dir():
-        pytest.skip(f"{SHARED} is not there")
-    rows = [
-        json.loads(line)
-        for path in sorted(SHARED.glob("*.jsonl"))
-        for line in path.read_text().splitlines()
-        if line
-    ]
-    mine = [row for row in rows if row["kind"] in CHECKS and row["id"] not in DIFFERENCES]
-    assert len(mine) > 100
-    for row in mine:
+@pytest.mark.parametrize(
+    "row",
+    [row for row in SHARED_ROWS if row["kind"] not in DEVICE_KINDS and row["id"] not in DIFFERENCES],
+    ids=lambda row: row["id"],
+)
+def test_shared_case(row: dict[str, Any]) -> None:
+    if isinstance(row["input"], dict) and "file" in row["input"]:
+        check_recording(SHARED / row["input"]["file"], row["expect"])
+    else:
         check(row["kind"], row["input"], row["expect"])
+
+
+def test_a_difference_is_of_the_same_input() -> None:
+    if not SHARED_ROWS:
+        pytest.skip(f"{SHARED} is not there")
+    given = {row["id"]: row["input"] for row in SHARED_ROWS}
+    assert {row["id"]: row["input"] for row in VECTORS if "difference" in row}.items() <= given.items()
