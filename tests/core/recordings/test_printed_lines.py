@@ -23,13 +23,22 @@ def texts(content: str) -> list[list[str | None]]:
         (f"{ONE}{TWO}\n+1?\n{TWO}", [[ONE + TWO, "+1?"], [TWO]]),
         ("%E?;E?\n", [["%E?;E?"]]),
         (";1", [[";1"]]),
+        (f"\x02{ONE}{TWO}\x03\r\n", [[ONE + TWO]]),
+        (f"{ONE}\n{TWO}\n#1?\n{TWO}\n", [[ONE, TWO, "#1?"], [TWO]]),
     ],
 )
 def test_a_line_is_a_swipe_or_a_track_of_it(content: str, swipes: list[list[str]]) -> None:
     assert texts(content) == swipes
 
 
-@pytest.mark.parametrize("content", ["hello", f"{FOB}\nhello", f"reader: {FOB}", "4111111111111111=3012101"])
+def test_a_third_track_is_known_by_any_of_its_sentinels() -> None:
+    (swipe,) = parse_recording(f"{TWO}\n!0102?".encode())
+    assert [track.number for track in swipe.tracks] == [0, 3]
+
+
+@pytest.mark.parametrize(
+    "content", ["#1?", "hello", f"{FOB}\nhello", f"reader: {FOB}", "4111111111111111=3012101"]
+)
 def test_other_lines_are_none_of_a_reader(content: str) -> None:
     with pytest.raises(RecordingError, match="no known kind") as caught:
         parse_recording(content.encode())

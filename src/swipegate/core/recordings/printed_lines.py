@@ -7,13 +7,21 @@ from swipegate.core.recordings.swipe import RawSwipe, RawTrack, RecordingError
 
 SENTINELS = "%;+"
 """Of tracks 1 to 3, the last as many readers print it."""
+OTHER_THIRDS = "#!&@"
+"""Of track 3 as others print it; no first line begins so."""
+FRAMING = " \t\0\x02\x03"
+"""What may stand around a line."""
 TRACK = re.compile(r"([%;+])[^?]*\?")
 
 
 def is_one(text: str) -> bool:
     """Whether every line begins with a start sentinel."""
     lines = _lines(text)
-    return bool(lines) and all(line[0] in SENTINELS for line in lines)
+    return (
+        bool(lines)
+        and lines[0][0] in SENTINELS
+        and all(line[0] in SENTINELS + OTHER_THIRDS for line in lines)
+    )
 
 
 def parse(text: str, name: str) -> list[RawSwipe]:
@@ -26,8 +34,9 @@ def parse(text: str, name: str) -> list[RawSwipe]:
     for line in _lines(text):
         if len(line.encode()) > bounds.MAX_TEXT:
             raise RecordingError(name, f"a line of more than {bounds.MAX_TEXT} characters")
-        first = SENTINELS.index(line[0])
-        raw = RawTrack(text=line)
+        other = line[0] in OTHER_THIRDS
+        first = SENTINELS.index("+" if other else line[0])
+        raw = RawTrack(3 if other else 0, text=line)
         if first > last:
             swipes[-1] = RawSwipe((*swipes[-1].tracks, raw))
         else:
@@ -39,4 +48,4 @@ def parse(text: str, name: str) -> list[RawSwipe]:
 
 
 def _lines(text: str) -> list[str]:
-    return [stripped for line in text.splitlines() if (stripped := line.strip(" \t\0"))]
+    return [stripped for line in text.splitlines() if (stripped := line.strip(FRAMING))]
