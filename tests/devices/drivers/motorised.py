@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from swipegate.devices.drivers import create_reader, handshake_reader
+from swipegate.devices.drivers import create_reader, handshake_device
 from swipegate.devices.drivers.handshake_reader import HandshakeReader
 from swipegate.devices.drivers.motorised import MotorisedReader
 from swipegate.devices.drivers.sankyo import SankyoReader
@@ -43,8 +43,8 @@ class Kind:
         """Shorten the times of silence."""
         quick = replace(self.reader.dialect, ack_timeout=QUICK_ACK, gap=QUICK_ACK)
         monkeypatch.setattr(self.reader, "dialect", quick)
-        monkeypatch.setattr(handshake_reader, "QUESTION_TIME", QUICK_QUESTION)
-        monkeypatch.setattr(handshake_reader, "MOVEMENT_TIME", QUICK_MOVEMENT)
+        monkeypatch.setattr(handshake_device, "QUESTION_TIME", QUICK_QUESTION)
+        monkeypatch.setattr(handshake_device, "MOVEMENT_TIME", QUICK_MOVEMENT)
 
 
 KINDS = {

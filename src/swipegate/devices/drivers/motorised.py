@@ -7,7 +7,8 @@ import time
 from abc import abstractmethod
 from dataclasses import dataclass
 
-from swipegate.devices.drivers.serial_reader import E, P, ReadUnderWay, SerialReader, StateReport
+from swipegate.devices.drivers.serial_device import E, P
+from swipegate.devices.drivers.serial_reader import ReadUnderWay, SerialReader, StateReport
 from swipegate.devices.drivers.settings import Tracks
 from swipegate.devices.errors import (
     UNANSWERED,
