@@ -49,6 +49,11 @@ class Mechanism:
         """Each makes the next movement fail."""
         self.on_card_in: Callable[[], None] = lambda: None
 
+    @property
+    def bin_full(self) -> bool:
+        """Whether no more cards can be retained."""
+        return len(self.bin) >= BIN_SIZE
+
     def queue(self, card: SimulatedCard, after: float) -> None:
         """A person inserts a card `after` seconds from when one is taken."""
         self._people.append((after, card))
@@ -78,7 +83,7 @@ class Mechanism:
 
         :raises Refused: `no card`, `bin full`, or the fault that stands in the way.
         """
-        if self.card is not None and len(self.bin) >= BIN_SIZE:
+        if self.card is not None and self.bin_full:
             raise Refused("bin full")
         card = self._move(Place.NOWHERE)
         self.bin.append(card)
@@ -101,11 +106,18 @@ class Mechanism:
         """Somebody pulls the card out by force."""
         self.card, self.place = None, Place.NOWHERE
 
+    def refuse_if_faulty(self) -> None:
+        """Meet the next fault.
+
+        :raises Refused: the fault.
+        """
+        if self.faults:
+            raise Refused(self.faults.pop(0))
+
     def _move(self, to: Place) -> SimulatedCard:
         if self.card is None:
             raise Refused("no card")
-        if self.faults:
-            raise Refused(self.faults.pop(0))
+        self.refuse_if_faulty()
         card, self.place = self.card, to
         if to is Place.NOWHERE:
             self.card = None

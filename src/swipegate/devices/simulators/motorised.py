@@ -2,6 +2,7 @@
 
 import time
 from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -93,16 +94,20 @@ class MotorisedSimulator(Simulator):
 
     def _move(self, movement: str, response: bytes) -> None:
         """Do a movement of the mechanism by name, then respond."""
+        self._act(getattr(self.mechanism, movement), lambda: self._respond(response))
+
+    def _act(self, action: Callable[[], None], then: Callable[[], None]) -> None:
+        """Do what takes as long as a movement, then go on; what the mechanism refuses is responded."""
 
         def end() -> None:
             if not self.unit.at_work:
                 return
             try:
-                getattr(self.mechanism, movement)()
+                action()
             except Refused as refused:
                 self._refuse(refused.fault)
             else:
-                self._respond(response)
+                then()
 
         self._after(MOVEMENT_TIME, end)
 
