@@ -28,3 +28,18 @@ SANKYO_RESPONSES = [
     (b"N3010", "f200054e333031302d8d"),
     (b"NT046", "f200054e54303436ba41"),
 ]
+
+# Creator CRT-591-M communication protocol, version 1.0; the check is the exclusive or of all bytes before it.
+CRT591_COMMANDS = [
+    (b"C03", "f200000343303303b2"),
+    (b"C00", "f200000343303003b1"),
+    (b"C21", "f200000343323103b2"),
+    (b"C29", "f200000343323903ba"),
+    (b"C\xa40", "f200000343a4300325"),
+]
+CRT591_RESPONSES = [
+    (b"P03020CRT-591-M001", "f20000125030333032304352542d3539312d4d3030310386"),
+    (b"P10010", "f20000065031303031300397"),
+    (b"N21A0", "f20000054e3231413003c8"),
+    (b"N10B0", "f20000054e3130423003c9"),
+]
