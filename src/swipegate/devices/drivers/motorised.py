@@ -3,9 +3,12 @@
 import asyncio
 import contextlib
 import enum
+import logging
 import time
-from abc import abstractmethod
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from swipegate.devices.drivers.serial_device import E, P
 from swipegate.devices.drivers.serial_reader import ReadUnderWay, SerialReader, StateReport
@@ -24,6 +27,10 @@ from swipegate.devices.reader import ProbeReport, ReadResult, ReadState, TrackRe
 # Bounds of settings, seconds.
 POLL_MIN, POLL_MAX = 0.01, 5.0
 REMOVAL_TIME_MAX = 600.0
+# How long a card from a stock may take from its source to the inside, seconds.
+ARRIVAL_TIME = 10.0
+
+logger = logging.getLogger(__name__)
 
 
 class Position(enum.Enum):
@@ -56,7 +63,8 @@ class MotorisedSettings:
     after_failure: Disposal = Disposal.PRESENT
     """What becomes of a card that was not."""
     card_left: Disposal = Disposal.PRESENT
-    """What becomes of a card that is inside before a read or after a fault; `leave` refuses the read."""
+    """What becomes of a card that is inside before a read or after a fault; `leave` refuses the read, but with a
+    stock has that card read in place of another."""
     removal_time: float = 30.0
     """How long a read waits for the card before it to be taken from the gate."""
     poll: float = 0.2
@@ -71,13 +79,47 @@ class MotorisedSettings:
             )
 
 
+class CardSource(ABC):
+    """A stock from which a motorised reader gets its cards. All methods may raise DeviceError."""
+
+    @abstractmethod
+    async def check(self) -> None:
+        """Return when a card can be had; moves nothing.
+
+        :raises DeviceError: STOCK_EMPTY, NO_DISPENSER or what else stands in the way.
+        """
+
+    @abstractmethod
+    async def feed(self) -> None:
+        """Move one card on to the reader. What may have been done is not done again."""
+
+    async def withdraw(self, disposal: Disposal) -> None:  # noqa: B027 - most sources let go of a card at once
+        """Deal with a card that was picked and has not left the source."""
+
+    async def probe(self) -> Mapping[str, str]:
+        """Bring the source to rest; what it says of itself."""
+        return {}
+
+
 class MotorisedReader(SerialReader[P, E]):
-    """A reader that takes a card in. A read leaves its card inside; `release` lets go of it."""
+    """A reader that takes a card in. A read leaves its card inside; `release` lets go of it.
+
+    With a source, a read takes no card of a person but one from the stock. Where that read fails or is cancelled,
+    the card is dealt with at once, as the settings say for a card that was not accepted.
+    """
+
+    rear_entry: ClassVar[bool] = False
+    """It can take a card that another machine pushes in from behind."""
 
     def __init__(self, url: str, settings: MotorisedSettings, line: LineSettings | None = None) -> None:
         super().__init__(url, line)
         self._settings = settings
         self._at_rest = False
+        self._source: CardSource | None = None
+
+    def take_from(self, source: CardSource) -> None:
+        """Take cards from a stock from now on."""
+        self._source = source
 
     # What each kind of device does in its own way. All may raise DeviceError, with the device's own code where
     # the device refuses.
@@ -101,6 +143,10 @@ class MotorisedReader(SerialReader[P, E]):
     @abstractmethod
     async def _permit_entry(self) -> None:
         """Take a card from now on."""
+
+    async def _permit_rear_entry(self) -> None:
+        """Take a card from behind from now on; for a device with `rear_entry`."""
+        raise DeviceError(Reason.NO_DISPENSER, "this reader takes no card from behind")
 
     @abstractmethod
     async def _forbid_entry(self) -> None:
@@ -134,11 +180,17 @@ class MotorisedReader(SerialReader[P, E]):
         if await self._position() is Position.INSIDE:
             await self._dispose(self._settings.card_left)
         inside = await self._position() is Position.INSIDE
-        return ProbeReport(card_inside=inside, details=await self._describe())
+        details = await self._describe()
+        if self._source is not None:
+            await self._source.withdraw(self._settings.card_left)
+            details |= await self._source.probe()
+        return ProbeReport(card_inside=inside, details=details)
 
     async def _read_card(self, read: ReadUnderWay, deadline: float, on_state: StateReport) -> ReadResult:
         try:
             await self._make_ready(read, deadline)
+            if self._source is not None:
+                return await self._read_from_stock(self._source, read, on_state)
             on_state(ReadState.DISPATCHED)
             self._at_rest = False  # until the card is read or entry is forbidden again
             await self._take_in(read, deadline, on_state)
@@ -188,6 +240,8 @@ class MotorisedReader(SerialReader[P, E]):
 
     async def _dispose_of_card_left(self) -> None:
         if self._settings.card_left is Disposal.LEAVE:
+            if self._source is not None:
+                return  # from the stock, and nobody's: it is read in place of another
             raise DeviceError(Reason.CARD_LEFT_AT_GATE, "a card is inside, and the settings say to leave it")
         await self._dispose(self._settings.card_left)
 
@@ -228,6 +282,59 @@ class MotorisedReader(SerialReader[P, E]):
             return True
         self._at_rest = True
         return False
+
+    # The way of a card from a stock.
+
+    async def _read_from_stock(
+        self, source: CardSource, read: ReadUnderWay, on_state: StateReport
+    ) -> ReadResult:
+        kept = await self._position() is Position.INSIDE
+        if not kept:
+            await source.check()
+        on_state(ReadState.DISPATCHED)
+        self._at_rest = False
+        try:
+            if not kept:
+                on_state(ReadState.FEEDING)
+                await self._feed_in(source)
+            if not read.cancel.is_set():
+                on_state(ReadState.READING)
+                result = await self._read_tracks()
+                self._at_rest = True
+                return result
+        except DeviceError:
+            await self._put_away_at_all_costs(source)
+            raise
+        read.disarming = True
+        await self._put_away(source)
+        self._at_rest = True
+        raise ReadCancelled
+
+    async def _feed_in(self, source: CardSource) -> None:
+        """One card from the stock comes inside."""
+        await self._permit_rear_entry()
+        await source.feed()
+        patience = time.monotonic() + ARRIVAL_TIME
+        while await self._position() is not Position.INSIDE:
+            if time.monotonic() >= patience:
+                raise DeviceError(Reason.PICK_FAILED, "the card from the stock does not arrive")
+            await asyncio.sleep(self._settings.poll)
+        await self._forbid_entry()
+
+    async def _put_away(self, source: CardSource) -> None:
+        """Deal with a card from the stock that nobody will get, wherever it is."""
+        await self._forbid_entry()
+        if await self._position() is Position.INSIDE:
+            await self._dispose(self._settings.after_failure)
+        await source.withdraw(self._settings.after_failure)
+
+    async def _put_away_at_all_costs(self, source: CardSource) -> None:
+        """As _put_away after a failure that is told anyway; what cannot be done now, the next use finds."""
+        try:
+            await self._come_to_rest()
+            await self._put_away(source)
+        except DeviceError as error:
+            logger.warning("%s: a card from the stock is still on its way (%s)", self._url, error.reason)
 
     async def _pause(self, read: ReadUnderWay) -> None:
         with contextlib.suppress(TimeoutError):

@@ -59,6 +59,7 @@ class SankyoReader(HandshakeReader):
     settle_time: ClassVar = 60.0
     dialect: ClassVar[Dialect] = DIALECT
     rest: ClassVar = REST
+    rear_entry: ClassVar = True
     _settings: SankyoSettings
 
     @classmethod
@@ -83,6 +84,9 @@ class SankyoReader(HandshakeReader):
     async def _permit_entry(self) -> None:
         enable = commands.ENABLE_MAGNETIC if self._settings.magnetic_only else commands.ENABLE_ANY
         self._accept(await self._ask(enable))
+
+    async def _permit_rear_entry(self) -> None:
+        self._accept(await self._ask(commands.ENABLE_ANY))
 
     async def _forbid_entry(self) -> None:
         self._accept(await self._ask(commands.DISABLE))

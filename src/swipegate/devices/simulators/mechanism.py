@@ -39,6 +39,7 @@ class Mechanism:
         self.place = Place.NOWHERE
         self.card: SimulatedCard | None = None
         self.entry = False
+        self.rear_entry = False
         self.bin: list[SimulatedCard] = []
         """Cards that were retained."""
         self.taken: list[SimulatedCard] = []
@@ -59,15 +60,23 @@ class Mechanism:
         self._people.append((after, card))
         self._call_next()
 
-    def permit(self, entry: bool) -> None:
-        """Take cards in, or do not."""
-        self.entry = entry
+    def permit(self, entry: bool, *, rear: bool = False) -> None:
+        """Take cards in from people and from behind, or do not."""
+        self.entry, self.rear_entry = entry, rear
         self._call_next()
 
     def put_inside(self, card: SimulatedCard) -> None:
         """A card is inside, however it came there."""
-        self.card, self.place, self.entry = card, Place.INSIDE, False
+        self.card, self.place = card, Place.INSIDE
+        self.entry = self.rear_entry = False
         self.on_card_in()
+
+    def push_in(self, card: SimulatedCard) -> bool:
+        """Another machine pushes a card in from behind; whether it is taken."""
+        if not self.rear_entry or self.place is not Place.NOWHERE:
+            return False
+        self.put_inside(card)
+        return True
 
     def eject(self) -> None:
         """To the gate.

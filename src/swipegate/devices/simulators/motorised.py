@@ -38,6 +38,12 @@ class MotorisedSimulator(Simulator):
         """A card is inside from before."""
         self._do_in_thread(lambda: self.mechanism.put_inside(card))
 
+    def push_in(self, card: SimulatedCard) -> bool:
+        """Another machine pushes a card in from behind; whether it is taken."""
+        taken: list[bool] = []
+        self._do_in_thread(lambda: taken.append(self.mechanism.push_in(card)))
+        return taken == [True]
+
     def take(self) -> None:
         """A person takes the card at the gate."""
         self._do_in_thread(self.mechanism.take)

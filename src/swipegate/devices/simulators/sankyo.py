@@ -75,7 +75,7 @@ class SankyoSimulator(MotorisedSimulator):
             case commands.SENSORS:
                 self._positive(bytes((0x40 | (self.mechanism.place is not Place.NOWHERE) << 2,)))
             case commands.ENABLE_ANY | commands.ENABLE_MAGNETIC | commands.DISABLE:
-                self.mechanism.permit(entry=command != commands.DISABLE)
+                self.mechanism.permit(command != commands.DISABLE, rear=command == commands.ENABLE_ANY)
                 self._positive()
             case commands.EJECT:
                 self._move("eject", self._ended(Place.GATE))
@@ -104,7 +104,8 @@ class SankyoSimulator(MotorisedSimulator):
         if self.mechanism.place is Place.INSIDE:
             self._positive()
         else:
-            self.mechanism.permit(entry=True)
+            rear = self.unit.command == commands.ENTRY_REAR
+            self.mechanism.permit(not rear, rear=rear)
 
     def _card_came(self) -> None:
         if self.unit.command in BLOCKING_ENTRIES:
