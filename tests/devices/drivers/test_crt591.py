@@ -147,7 +147,7 @@ async def test_probe_tells_what_it_is_and_that_the_stock_is_low(
 ) -> None:
     report = await dispenser.probe()
     assert report.card_inside is False
-    assert report.details == {"version": "CRT-591-M001", "stock": "ENOUGH", "bin": "not full"}
+    assert report.details == {"dispenser": "CRT-591-M001", "stock": "ENOUGH", "bin": "not full"}
     simulator.stock.pop()
     assert (await dispenser.probe()).details["warning"] == "STOCK_LOW"
 

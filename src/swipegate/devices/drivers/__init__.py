@@ -19,6 +19,7 @@ ENTRY_POINT_GROUP = "swipegate.drivers"
 BUILT_IN = {
     "msr605": ("swipegate.devices.drivers.msr605", "Msr605Reader"),
     "sankyo": ("swipegate.devices.drivers.sankyo", "SankyoReader"),
+    "stocked": ("swipegate.devices.drivers.stocked", "StockedReader"),
 }
 
 
@@ -57,7 +58,8 @@ def create_reader(
     :raises SettingsError: the driver or a setting is wrong; it is named.
     """
     kind = find_driver(driver)
-    line, settings = line_from(line or kind.line, settings or {})
+    settings = settings or {}
+    line, settings = line_from(line or kind.line_for(settings), settings)
     return kind.create(url, settings, line)
 
 

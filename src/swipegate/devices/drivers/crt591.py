@@ -90,7 +90,7 @@ class Crt591Dispenser(HandshakeDevice, Dispenser):
         async with self._call() as status:
             version = _parsed(await self._ask(commands.VERSION))
             details = (
-                {"version": version.data.decode("ascii", "backslashreplace")} if version.positive else {}
+                {"dispenser": version.data.decode("ascii", "backslashreplace")} if version.positive else {}
             )
             return ProbeReport(status.stock.card_picked, details | status.stock.details())
 
