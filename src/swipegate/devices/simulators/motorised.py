@@ -1,4 +1,4 @@
-"""What all simulated motorised readers share: the handshake, the mechanism, and what people do to it."""
+"""What all simulated motorised readers and dispensers with a handshake share."""
 
 import time
 from abc import abstractmethod
@@ -8,15 +8,11 @@ from typing import ClassVar, Literal
 
 from swipegate.devices.protocols.handshake import Dialect
 from swipegate.devices.protocols.handshake_unit import Commanded, HandshakeUnit, Interrupted, UnitEvent
-from swipegate.devices.simulators.base import Simulator
-from swipegate.devices.simulators.cards import SimulatedCard
-from swipegate.devices.simulators.mechanism import Mechanism, Place, Refused
-
-# How long a movement takes, seconds; a real one takes about one.
-MOVEMENT_TIME = 0.02
+from swipegate.devices.simulators.card_machine import MOVEMENT_TIME, CardMachine
+from swipegate.devices.simulators.mechanism import Refused
 
 
-class MotorisedSimulator(Simulator):
+class MotorisedSimulator(CardMachine):
     """Kinds of reply for `inject`: `ack`, `nak`, `echo`, `response`; each also for one command: `response C62`."""
 
     dialect: ClassVar[Dialect]
@@ -24,43 +20,7 @@ class MotorisedSimulator(Simulator):
     def __init__(self, wire: Literal["pty", "tcp"] = "tcp", *, path: Path | None = None) -> None:
         super().__init__(wire, path=path)
         self.unit = HandshakeUnit(self.dialect)
-        self.mechanism = Mechanism(lambda seconds, task: self._after(seconds, task))
-        self.received: list[bytes] = []
-        self.vanish_on_read = False
-        """Somebody pulls each card out as it is read."""
         self._power_on()
-
-    def insert(self, card: SimulatedCard, *, after: float = 0.0) -> None:
-        """A person inserts a card as soon as one is taken, or `after` seconds later; people queue."""
-        self._do_in_thread(lambda: self.mechanism.queue(card, after))
-
-    def put_inside(self, card: SimulatedCard) -> None:
-        """A card is inside from before."""
-        self._do_in_thread(lambda: self.mechanism.put_inside(card))
-
-    def push_in(self, card: SimulatedCard) -> bool:
-        """Another machine pushes a card in from behind; whether it is taken."""
-        taken: list[bool] = []
-        self._do_in_thread(lambda: taken.append(self.mechanism.push_in(card)))
-        return taken == [True]
-
-    def take(self) -> None:
-        """A person takes the card at the gate."""
-        self._do_in_thread(self.mechanism.take)
-
-    def pull_out(self) -> None:
-        """Somebody pulls the card out by force."""
-        self._do_in_thread(self.mechanism.pull_out)
-
-    def fail_movement(self, fault: str, *, times: int = 1) -> None:
-        """Let the next movements fail, by a name that the kind of device knows, such as `jam`."""
-        self._do_in_thread(lambda: self.mechanism.faults.extend([fault] * times))
-
-    def _card_to_read(self) -> SimulatedCard | None:
-        """The card under the head, if there is one."""
-        if self.vanish_on_read:
-            self.mechanism.pull_out()
-        return self.mechanism.card if self.mechanism.place is Place.INSIDE else None
 
     @abstractmethod
     def _obey(self, command: bytes) -> None:
