@@ -19,6 +19,7 @@ ENTRY_POINT_GROUP = "swipegate.drivers"
 BUILT_IN = {
     "msr605": ("swipegate.devices.drivers.msr605", "Msr605Reader"),
     "sankyo": ("swipegate.devices.drivers.sankyo", "SankyoReader"),
+    "sanwa": ("swipegate.devices.drivers.sanwa", "SanwaReader"),
     "stocked": ("swipegate.devices.drivers.stocked", "StockedReader"),
 }
 
