@@ -72,6 +72,13 @@ class Dispenser(ABC):
         """
 
     @abstractmethod
+    async def pick(self) -> None:
+        """Move one card from the stock into the lane; nothing where one was picked already.
+
+        :raises DeviceError: the reason; STOCK_EMPTY before anything moves.
+        """
+
+    @abstractmethod
     async def feed(self) -> None:
         """Move one card out to the reader: the one that was picked already, else one from the stock.
 

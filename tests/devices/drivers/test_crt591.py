@@ -75,6 +75,15 @@ async def test_the_stock_goes_down_to_nothing(simulator: Crt591Simulator, dispen
     await serves_next(simulator, dispenser)
 
 
+async def test_a_card_is_picked_once_and_then_fed(simulator: Crt591Simulator, dispenser: Dispenser) -> None:
+    for _ in range(2):
+        await dispenser.pick()
+    assert (await dispenser.stock()).card_picked
+    assert len(simulator.stock) == 1
+    await dispenser.feed()
+    assert (len(simulator.stock), simulator.mechanism.taken) == (1, [CARD])
+
+
 async def test_a_stock_that_is_taken_away_meanwhile(simulator: Crt591Simulator, dispenser: Dispenser) -> None:
     await dispenser.open()
     simulator.fail_movement("stock empty")
@@ -191,7 +200,7 @@ async def test_silence_ends_and_is_told(simulator: Crt591Simulator, dispenser: D
 async def test_one_call_at_a_time(dispenser: Dispenser) -> None:
     feeding = asyncio.create_task(dispenser.feed())
     await asyncio.sleep(0)
-    for movement in ("stock", "feed", "present", "retain", "probe"):
+    for movement in ("stock", "pick", "feed", "present", "retain", "probe"):
         assert (await refused(dispenser, movement)).reason is Reason.DEVICE_BUSY
     await feeding
 

@@ -11,10 +11,13 @@ import pytest
 
 from swipegate.devices.drivers import create_reader, motorised
 from swipegate.devices.drivers.crt591 import Crt591Dispenser
+from swipegate.devices.drivers.motorised import MotorisedReader
+from swipegate.devices.drivers.sankyo import SankyoReader
 from swipegate.devices.drivers.stocked import StockedReader
 from swipegate.devices.errors import DeviceError, LinkLost, ReadCancelled, ReadExpired, Reason, SettingsError
 from swipegate.devices.protocols.crt591 import commands
 from swipegate.devices.protocols.crt591.dialect import dialect
+from swipegate.devices.protocols.sankyo import commands as sankyo
 from swipegate.devices.reader import CardReader, ReadState
 from swipegate.devices.simulators.cards import Bad, SimulatedCard
 from swipegate.devices.simulators.crt591 import Crt591Simulator
@@ -52,9 +55,18 @@ class Pair:
         )
 
 
-@pytest.fixture
-def pair(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
+async def permit_any_entry(reader: SankyoReader) -> None:
+    reader._accept(await reader._ask(sankyo.ENABLE_ANY))
+
+
+@pytest.fixture(params=["awaited", "permitted"])
+def pair(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
+    """A reader whose rear is opened by a command that awaits the card, as its own is, or by one that does not."""
+    if request.param == "permitted":
+        monkeypatch.setattr(SankyoReader, "_feed_in", MotorisedReader._feed_in)
+        monkeypatch.setattr(SankyoReader, "_permit_rear_entry", permit_any_entry)
     KINDS["sankyo"].quicken(monkeypatch)
+    monkeypatch.setattr(SankyoSimulator, "rear_patience", 0.3)
     quick = replace(dialect(), ack_timeout=QUICK_ACK, gap=QUICK_ACK)
     monkeypatch.setattr("swipegate.devices.drivers.crt591.dialect", lambda _address: quick)
     monkeypatch.setattr(Crt591Dispenser, "dialect", quick)
@@ -309,3 +321,11 @@ async def test_a_setting_that_is_wrong_is_named(settings: dict[str, Any], field:
     with pytest.raises(SettingsError) as failed:
         create_reader("stocked", "socket://127.0.0.1:1", wrong)
     assert failed.value.field == field
+
+
+@pytest.mark.parametrize("pair", ["awaited"], indirect=True)  # the other way opens the gate as well
+async def test_no_person_slips_a_card_in_between(pair: Pair, reader: CardReader) -> None:
+    person = SimulatedCard(track2=TRACK2)
+    pair.reader.insert(person)
+    await serves_next(pair, reader)
+    assert person not in pair.reader.mechanism.taken

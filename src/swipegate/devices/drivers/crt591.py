@@ -69,10 +69,13 @@ class Crt591Dispenser(HandshakeDevice, Dispenser):
         async with self._call() as status:
             return status.stock
 
+    async def pick(self) -> None:
+        async with self._call() as status:
+            await self._pick(status)
+
     async def feed(self) -> None:
         async with self._call() as status:
-            if status.place == responses.NO_CARD:
-                await self._pick(status)
+            await self._pick(status)
             await self._move(commands.OUT, lambda status: status.place == responses.NO_CARD)
 
     async def present(self) -> None:
@@ -125,7 +128,9 @@ class Crt591Dispenser(HandshakeDevice, Dispenser):
     # The way of a card.
 
     async def _pick(self, status: _Status) -> None:
-        """One card from the stock into the lane."""
+        """One card from the stock into the lane, if there is none."""
+        if status.place != responses.NO_CARD:
+            return
         if status.stock.level is StockLevel.EMPTY:
             raise DeviceError(Reason.STOCK_EMPTY, "there is no card to pick")
         status = await self._move(commands.PICK, lambda status: status.place != responses.NO_CARD)

@@ -6,9 +6,9 @@ import time
 
 from swipegate.devices.drivers import handshake_device
 from swipegate.devices.drivers.handshake_device import HandshakeDevice, broken
-from swipegate.devices.drivers.motorised import MotorisedReader
+from swipegate.devices.drivers.motorised import CardSource, MotorisedReader
 from swipegate.devices.drivers.serial_reader import ReadUnderWay
-from swipegate.devices.protocols.handshake import Answered, Broken, HandshakeHost, HostEvent
+from swipegate.devices.protocols.handshake import Acknowledged, Answered, Broken, HandshakeHost, HostEvent
 
 
 class HandshakeReader(HandshakeDevice, MotorisedReader[HandshakeHost, HostEvent]):
@@ -38,3 +38,18 @@ class HandshakeReader(HandshakeDevice, MotorisedReader[HandshakeHost, HostEvent]
         text = await self._give_up(exchange)
         read.disarming = text is None  # else the card was faster
         return text
+
+    async def _await_fed(self, command: bytes, source: CardSource) -> bytearray:
+        """The response to a command that waits for the card that a source feeds."""
+        within = handshake_device.MOVEMENT_TIME
+        exchange, protocol = self._next_exchange(), self._protocol
+        await self._link.send(
+            lambda now: protocol.request(command, exchange, now, within=within, repeatable=False)
+        )
+        event = await self._next_event(self.dialect.tries * self.dialect.ack_timeout)
+        if isinstance(event, Acknowledged):
+            await source.feed()
+            event = await self._outcome(within)
+        if isinstance(event, Answered):
+            return event.text
+        raise broken(event)

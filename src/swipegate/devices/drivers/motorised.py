@@ -89,6 +89,9 @@ class CardSource(ABC):
         :raises DeviceError: STOCK_EMPTY, NO_DISPENSER or what else stands in the way.
         """
 
+    async def pick(self) -> None:  # noqa: B027 - not where a card goes from the stock to the head in one
+        """Have one card ready, so that it is quickly fed. What may have been done is not done again."""
+
     @abstractmethod
     async def feed(self) -> None:
         """Move one card on to the reader. What may have been done is not done again."""
@@ -312,6 +315,7 @@ class MotorisedReader(SerialReader[P, E]):
 
     async def _feed_in(self, source: CardSource) -> None:
         """One card from the stock comes inside."""
+        await source.pick()
         await self._permit_rear_entry()
         await source.feed()
         patience = time.monotonic() + ARRIVAL_TIME

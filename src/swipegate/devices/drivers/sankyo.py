@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from swipegate.devices.drivers.handshake_reader import HandshakeReader
-from swipegate.devices.drivers.motorised import Disposal, MotorisedSettings, Position
+from swipegate.devices.drivers.motorised import CardSource, Disposal, MotorisedSettings, Position
 from swipegate.devices.drivers.serial_reader import ReadUnderWay, StateReport
 from swipegate.devices.drivers.settings import settings_from
 from swipegate.devices.drivers.texts import with_sentinels
@@ -85,9 +85,6 @@ class SankyoReader(HandshakeReader):
         enable = commands.ENABLE_MAGNETIC if self._settings.magnetic_only else commands.ENABLE_ANY
         self._accept(await self._ask(enable))
 
-    async def _permit_rear_entry(self) -> None:
-        self._accept(await self._ask(commands.ENABLE_ANY))
-
     async def _forbid_entry(self) -> None:
         self._accept(await self._ask(commands.DISABLE))
 
@@ -124,6 +121,11 @@ class SankyoReader(HandshakeReader):
             self._at_rest = True
             raise ReadCancelled if read.cancel.is_set() else ReadExpired
         self._accept(text)
+
+    async def _feed_in(self, source: CardSource) -> None:
+        """By the rear alone, which no other command opens without the gate: no person's card may slip in."""
+        await source.pick()
+        self._accept(await self._await_fed(commands.ENTRY_REAR, source))
 
     def _accept(self, text: bytearray) -> Position:
         """Where a positive response says that the card is."""

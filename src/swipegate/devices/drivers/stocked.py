@@ -53,6 +53,9 @@ class DispenserSource(CardSource):
         if stock.level is not StockLevel.ENOUGH:
             logger.warning("%s: %s", self._name, Reason.STOCK_LOW)
 
+    async def pick(self) -> None:
+        await self._dispenser.pick()
+
     async def feed(self) -> None:
         await self._dispenser.feed()
 

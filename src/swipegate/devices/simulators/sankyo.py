@@ -39,6 +39,7 @@ TRACK_FAULTS = {
     Reason.JITTER: "21",
 }
 NO_ENCODING = "24"
+NOTHING_AT_REAR = "19"
 UNDEFINED, WRONG_PARAMETER, IMPOSSIBLE, NOT_INITIALISED = "00", "01", "02", "B0"
 BLOCKING_ENTRIES = (commands.ENTRY_ANY, commands.ENTRY_MAGNETIC, commands.ENTRY_REAR)
 
@@ -47,6 +48,8 @@ class SankyoSimulator(MotorisedSimulator):
     """An ICT3Q8 that stands before people with cards."""
 
     dialect: ClassVar[Dialect] = DIALECT
+    rear_patience = 10.0
+    """Seconds for a card to come to the rear."""
 
     def _power_on(self) -> None:
         super()._power_on()
@@ -103,9 +106,16 @@ class SankyoSimulator(MotorisedSimulator):
     def _await_card(self) -> None:
         if self.mechanism.place is Place.INSIDE:
             self._positive()
+        elif self.unit.command == commands.ENTRY_REAR:
+            self.mechanism.permit(entry=False, rear=True)
+            self._after(self.rear_patience, self._give_up_rear)
         else:
-            rear = self.unit.command == commands.ENTRY_REAR
-            self.mechanism.permit(not rear, rear=rear)
+            self.mechanism.permit(entry=True)
+
+    def _give_up_rear(self) -> None:
+        if self.unit.command == commands.ENTRY_REAR and self.mechanism.rear_entry:
+            self.mechanism.permit(entry=False)
+            self._negative(NOTHING_AT_REAR)
 
     def _card_came(self) -> None:
         if self.unit.command in BLOCKING_ENTRIES:
