@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -195,6 +196,23 @@ async def test_silence_ends_and_is_told(simulator: Crt591Simulator, dispenser: D
     assert failure.reason in (Reason.ACK_TIMEOUT, Reason.RESPONSE_TIMEOUT)
     simulator._faults.clear()
     await serves_next(simulator, dispenser)
+
+
+async def test_a_status_that_makes_no_sense_is_told(simulator: Crt591Simulator, dispenser: Dispenser) -> None:
+    await dispenser.stock()
+    nonsense = dialect().framing().encode(b"P10090")
+    simulator.inject(Replace(nonsense), "response C10", times=20)
+    simulator.inject(Replace(dialect().framing().encode(b"P03090")), "response C03")
+    assert (await refused(dispenser, "feed")).reason is Reason.DESYNC
+    simulator._faults.clear()
+    await serves_next(simulator, dispenser)
+
+
+async def test_a_pseudo_terminal_serves_as_well(tmp_path: Path) -> None:
+    with Crt591Simulator("pty", path=tmp_path / "dispenser") as simulator:
+        dispenser = create_dispenser("crt591", simulator.url, {})
+        await serves_next(simulator, dispenser)
+        await dispenser.close()
 
 
 async def test_one_call_at_a_time(dispenser: Dispenser) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from swipegate.core.symbols import pack, unpack
 from swipegate.devices.drivers import create_reader
 from swipegate.devices.errors import LinkLost, ReadCancelled, Reason, SettingsError
 from swipegate.devices.protocols.sanwa import commands, responses
+from swipegate.devices.protocols.sanwa.framing import framing
 from swipegate.devices.reader import CardReader, ReadState
 from swipegate.devices.simulators.cards import Bad, SimulatedCard
 from swipegate.devices.simulators.faults import (
@@ -271,6 +273,33 @@ async def test_a_line_that_hangs_up(simulator: SanwaSimulator, reader: CardReade
     await reader.probe()
     await serves_next(simulator, reader)
     assert cards(simulator) == 3
+
+
+@pytest.mark.parametrize(
+    ("reply", "payload"),
+    [
+        ("33016", b"3100" + b"1" * 3 * 68),
+        ("33016", b"3100"),
+        ("20", b"\x20900"),
+        ("B02", b"\xb0000"),
+    ],
+)
+async def test_an_answer_that_makes_no_sense_is_told(
+    simulator: SanwaSimulator, reader: CardReader, reply: str, payload: bytes
+) -> None:
+    await reader.probe()
+    simulator.inject(Replace(framing().encode(payload)), f"response {reply}", times=20)
+    assert (await Reading(reader).fails()).reason is Reason.DESYNC
+    simulator._faults.clear()
+    await serves_next(simulator, reader)
+    assert cards(simulator) == 3
+
+
+async def test_a_pseudo_terminal_serves_as_well(tmp_path: Path) -> None:
+    with SanwaSimulator("pty", path=tmp_path / "reader", stock=[CARD]) as simulator:
+        reader = create(simulator)
+        await serves_next(simulator, reader)
+        await reader.close()
 
 
 # Settings.

@@ -1,6 +1,8 @@
 """Both ends of the CRP-1231's wire, by their states, with a clock that the tests turn."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from swipegate.devices.errors import Reason
 from swipegate.devices.protocols.handshake import Answered, Broken
@@ -157,6 +159,23 @@ def test_wiping_ends_the_job_and_keeps_no_data(host: JobHost) -> None:
     text = answer.text
     host.discard(answer)
     assert not text
+
+
+@given(
+    st.lists(
+        st.one_of(st.binary(max_size=300), st.sampled_from([ACK, NAK, ENQ, DONE, RUNNING, BAD])), max_size=20
+    )
+)
+def test_any_bytes_are_legal_and_a_job_ends_once(pieces: list[bytes]) -> None:
+    host, unit = JobHost(), JobUnit()
+    host.request(commands.DISPENSE, 7, 0.0, within=10.0)
+    events: list[JobEvent] = []
+    for now, piece in enumerate(pieces):
+        events += host.receive(piece, now / 10) + host.tick(now / 10)
+        unit.receive(piece, now / 10)
+    for later in range(1000):
+        events += host.tick(10 + later / 10)
+    assert [event.exchange for event in events] == [7]
 
 
 # The device.

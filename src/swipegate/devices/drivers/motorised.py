@@ -99,9 +99,9 @@ class CardSource(ABC):
     async def withdraw(self, disposal: Disposal) -> None:  # noqa: B027 - most sources let go of a card at once
         """Deal with a card that was picked and has not left the source."""
 
+    @abstractmethod
     async def probe(self) -> Mapping[str, str]:
         """Bring the source to rest; what it says of itself."""
-        return {}
 
 
 class MotorisedReader(SerialReader[P, E]):
