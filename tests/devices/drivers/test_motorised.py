@@ -164,6 +164,7 @@ async def test_a_cancelled_task_leaves_no_reader_that_takes_cards(
 ) -> None:
     reading = Reading(reader)
     await reading.reaches(ReadState.WAITING_FOR_CARD)
+    await until(lambda: simulator.mechanism.entry)
     reading.task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading.result()
