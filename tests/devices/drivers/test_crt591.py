@@ -152,6 +152,15 @@ async def test_a_device_that_was_not_reset_is_initialised_and_its_card_left_in_p
     assert simulator.received.count(commands.initialise(commands.AS_IT_IS)) == 2
 
 
+async def test_a_device_that_awaits_the_speed_of_the_line_is_initialised(
+    simulator: Crt591Simulator, dispenser: Dispenser
+) -> None:
+    for _ in range(2):
+        simulator.power_cycle()
+        simulator.deaf = True
+        await serves_next(simulator, dispenser)
+
+
 async def test_probe_tells_what_it_is_and_that_the_stock_is_low(
     simulator: Crt591Simulator, dispenser: Dispenser
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from swipegate.devices.dispenser import Dispenser, Stock, StockLevel
 from swipegate.devices.drivers.handshake_device import HandshakeDevice
 from swipegate.devices.drivers.settings import settings_from
-from swipegate.devices.errors import UNANSWERED, DeviceError, Reason, SettingsError
+from swipegate.devices.errors import UNANSWERED, DeviceError, LinkLost, Reason, SettingsError
 from swipegate.devices.line import LineSettings
 from swipegate.devices.protocols.crt591 import commands, responses
 from swipegate.devices.protocols.crt591.dialect import ADDRESS_MAX, dialect
@@ -116,14 +116,15 @@ class Crt591Dispenser(HandshakeDevice, Dispenser):
         return None
 
     async def _come_to_rest(self) -> _Status:
-        """Stop what is under way; a device that says that it cannot work is initialised, its card left in place."""
+        """Stop what is under way. A device that says that it cannot work is initialised, its card left in place; so
+        is a silent one: after power-on it learns the speed of the line from its first initialisation."""
         try:
             await self._interrupt()
             return await self._status()
-        except DeviceError as error:
-            if not error.device_code:  # it does not answer: what it is told now is told in vain
-                raise
-        return _accept(await self._order(commands.initialise(commands.AS_IT_IS)))
+        except LinkLost:
+            raise
+        except DeviceError:
+            return _accept(await self._order(commands.initialise(commands.AS_IT_IS)))
 
     # The way of a card.
 

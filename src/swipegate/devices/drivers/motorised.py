@@ -16,6 +16,7 @@ from swipegate.devices.drivers.settings import Tracks
 from swipegate.devices.errors import (
     UNANSWERED,
     DeviceError,
+    LinkLost,
     ReadCancelled,
     ReadExpired,
     Reason,
@@ -228,14 +229,15 @@ class MotorisedReader(SerialReader[P, E]):
             return False
 
     async def _come_to_rest(self) -> None:
-        """Stop what is under way; a device that says that it cannot work is initialised."""
+        """Stop what is under way. A device that says that it cannot work is initialised; so is a silent one: after
+        power-on it may learn the speed of the line from its first initialisation."""
         self._at_rest = False
         try:
             await self._stop_work()
             await self._position()
+        except LinkLost:
+            raise
         except DeviceError as error:
-            if not error.device_code:  # it does not answer: what it is told now is told in vain
-                raise
             wrong_length = error.reason in (Reason.LONG_CARD, Reason.SHORT_CARD)
             await self._initialise(Disposal.PRESENT if wrong_length else self._settings.card_left)
             await self._stop_work()

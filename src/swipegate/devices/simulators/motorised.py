@@ -11,6 +11,9 @@ from swipegate.devices.protocols.handshake_unit import Commanded, HandshakeUnit,
 from swipegate.devices.simulators.card_machine import MOVEMENT_TIME, CardMachine
 from swipegate.devices.simulators.mechanism import Refused
 
+# What an initialisation begins with.
+INITIALISE = b"C0"
+
 
 class MotorisedSimulator(CardMachine):
     """Kinds of reply for `inject`: `ack`, `nak`, `echo`, `response`; each also for one command: `response C62`."""
@@ -20,6 +23,8 @@ class MotorisedSimulator(CardMachine):
     def __init__(self, wire: Literal["pty", "tcp"] = "tcp", *, path: Path | None = None) -> None:
         super().__init__(wire, path=path)
         self.unit = HandshakeUnit(self.dialect)
+        self.deaf = False
+        """It hears nothing before an initialisation tells it the speed of the line."""
         self._power_on()
 
     @abstractmethod
@@ -39,6 +44,11 @@ class MotorisedSimulator(CardMachine):
         self.mechanism.permit(entry=False)
 
     def _on_bytes(self, data: bytes, now: float) -> None:
+        if self.deaf:
+            heard = HandshakeUnit(self.dialect).receive(data, now)
+            self.deaf = not any(isinstance(e, Commanded) and e.text.startswith(INITIALISE) for e in heard)
+        if self.deaf:
+            return
         self._take(self.unit.receive(data, now))
 
     def _on_clock(self, now: float) -> None:
