@@ -176,6 +176,36 @@ async def test_a_task_that_is_cancelled_leaves_a_card_that_nobody_gets(
     await serves_next(pair, reader)
 
 
+async def test_a_request_that_is_cancelled_while_the_stock_is_asked_moves_nothing(
+    pair: Pair, reader: CardReader
+) -> None:
+    await reader.probe()
+    asked = len(pair.dispenser.received)
+    pair.dispenser.inject(Late(0.1), "response C10")
+    reading = Reading(reader)
+    await until(lambda: len(pair.dispenser.received) > asked)
+    assert await reader.cancel()
+    with pytest.raises(ReadCancelled):
+        await reading.result()
+    assert reading.states == []
+    assert len(pair.dispenser.stock) == 3
+    await serves_next(pair, reader)
+
+
+async def test_a_full_bin_gives_no_card_away(pair: Pair, reader: CardReader) -> None:
+    pair.reader.mechanism.bin.extend([UNREADABLE] * 99)
+    await Reading(reader).result()
+    with pytest.raises(DeviceError) as failed:
+        await reader.release(accepted=False)
+    assert failed.value.reason is Reason.RETAIN_FULL
+    assert (await Reading(reader).fails()).reason is Reason.RETAIN_FULL
+    assert pair.reader.mechanism.place is Place.INSIDE
+    assert len(pair.dispenser.stock) == 2
+    pair.reader.mechanism.bin.clear()
+    await serves_next(pair, reader)
+    assert pair.reader.mechanism.bin == [CARD]
+
+
 async def test_a_deadline_that_passes_before_the_stock_is_touched(pair: Pair, reader: CardReader) -> None:
     with pytest.raises(ReadExpired):
         await Reading(reader, -1.0).result()

@@ -296,6 +296,8 @@ class MotorisedReader(SerialReader[P, E]):
         kept = await self._position() is Position.INSIDE
         if not kept:
             await source.check()
+        if read.cancel.is_set():
+            raise ReadCancelled
         on_state(ReadState.DISPATCHED)
         self._at_rest = False
         try:

@@ -75,7 +75,7 @@ class StockedReader(CardReader):
         tracks=frozenset({1, 2, 3}), has_stock=True, motorised=True, can_retain=True
     )
     line: ClassVar = LineSettings()
-    settle_time: ClassVar = 240.0
+    settle_time: ClassVar = 360.0
 
     def __init__(
         self, reader: MotorisedReader[Any, Any], dispenser: Dispenser, name: str = "dispenser"
