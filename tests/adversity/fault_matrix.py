@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from swipegate.devices.simulators.base import Simulator
-from swipegate.devices.simulators.motorised import MotorisedSimulator
+from swipegate.devices.simulators.card_machine import CardMachine
 from swipegate.domain.card_request import TERMINAL, CardRequest, State
 from swipegate.domain.device import Device
 from swipegate.domain.errors import SwipegateError, name
@@ -68,9 +68,9 @@ async def play(house: House, cell: Cell) -> Outcome:
         await visit.register()
         begun = asyncio.Event()
         if cell.trouble.cancelled:
-            assert isinstance(simulator, MotorisedSimulator)
+            assert isinstance(simulator, CardMachine)
             loop = asyncio.get_running_loop()
-            simulator.at_command(cell.step, lambda: loop.call_soon_threadsafe(begun.set))
+            simulator.at_command(cell.step.decode("latin-1"), lambda: loop.call_soon_threadsafe(begun.set))
         end = await visit.end_of_request(cancel_at=begun)
         simulator.heal()
         next_end = await visit.end_of_request()

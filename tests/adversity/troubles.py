@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from swipegate.devices.drivers import msr605
+from swipegate.devices.drivers.handshake_reader import HandshakeReader
 from swipegate.devices.protocols.msr605 import host as msr605_host
 from swipegate.devices.simulators.base import Simulator
+from swipegate.devices.simulators.card_machine import CardMachine
 from swipegate.devices.simulators.cards import SimulatedCard
 from swipegate.devices.simulators.faults import (
     Dribble,
@@ -26,7 +28,6 @@ from swipegate.devices.simulators.faults import (
     StopAfter,
 )
 from swipegate.devices.simulators.line import LineSimulator
-from swipegate.devices.simulators.motorised import MotorisedSimulator
 from swipegate.devices.simulators.msr605 import Msr605Simulator
 from tests.devices.drivers.motorised import CARD, KINDS, QUICK_QUESTION, TRACK1, TRACK2, Kind
 
@@ -87,8 +88,8 @@ def _refuses(times: int) -> Act:
     return lambda simulator, step: simulator.refuse(step, times=times)
 
 
-def _at(task: Callable[[MotorisedSimulator], None]) -> Act:
-    return lambda simulator, step: simulator.at_command(step, lambda: task(simulator))
+def _at(task: Callable[[CardMachine], None]) -> Act:
+    return lambda simulator, step: simulator.at_command(step.decode("latin-1"), lambda: task(simulator))
 
 
 HANDSHAKE = [
@@ -135,13 +136,19 @@ HANDSHAKE = [
 ]
 
 
-def _handshake(kind: Kind) -> Subject:
-    def steps(simulator: MotorisedSimulator) -> list[bytes]:
-        """Each command that a read sends, by its beginning, in order."""
-        return list(dict.fromkeys(command[: simulator.step_size] for command in simulator.received))
+def handshake_subject(kind: Kind) -> Subject:
+    """A motorised reader; one that polls its jobs refuses no frame by itself."""
 
+    def steps(simulator: CardMachine) -> list[bytes]:
+        """Each command that a read sends, by its name, in order."""
+        return list(
+            dict.fromkeys(simulator.name_of(command).encode("latin-1") for command in simulator.received)
+        )
+
+    refuses = issubclass(kind.reader, HandshakeReader)
+    troubles = [trouble for trouble in HANDSHAKE if refuses or not trouble.name.startswith("refused")]
     settings = {"poll": "0.02", **kind.settings}
-    return Subject(kind.driver, kind.simulator, HANDSHAKE, steps, kind.quicken, settings)
+    return Subject(kind.driver, kind.simulator, troubles, steps, kind.quicken, settings)
 
 
 # Desktop and swipe readers: a step is a kind of reply.
@@ -232,7 +239,7 @@ def _msr605(mode: str, *steps: bytes) -> Subject:
 
 
 SUBJECTS = {
-    **{title: _handshake(kind) for title, kind in KINDS.items()},
+    **{title: handshake_subject(kind) for title, kind in KINDS.items()},
     "msr605": _msr605("iso", b"test", b"block"),
     "msr605, raw": _msr605("raw", b"test", b"status", b"block"),
     "line": Subject(

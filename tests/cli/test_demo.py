@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from swipegate.devices.drivers import driver_names
 from swipegate.devices.simulators import simulator_names
 
 PAN = "6759649826438453"  # of the recording that it plays; a published test number
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("device", simulator_names())
+@pytest.mark.parametrize("device", sorted({*simulator_names()} & {*driver_names()}))
 def test_demo_shows_the_main_job(tmp_path: Path, device: str) -> None:
     environment = {**os.environ, "HOME": str(tmp_path), "COLUMNS": "200"}
     environment.pop("XDG_DATA_HOME", None)

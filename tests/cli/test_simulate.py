@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from swipegate.cli.main import app
+from swipegate.devices.drivers import driver_names
 from swipegate.devices.simulators import simulator_names
 
 COMMAND = [sys.executable, "-m", "swipegate.cli.main"]
@@ -40,7 +41,7 @@ def read(url: str, driver: str, *arguments: str) -> tuple[int, dict[str, Any] | 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("device", simulator_names())
+@pytest.mark.parametrize("device", sorted({*simulator_names()} & {*driver_names()}))
 def test_every_simulator_gives_a_card_to_its_driver(device: str) -> None:
     with simulated(device, "--every", "0.2") as (url, _):
         code, swipe = read(url, device)

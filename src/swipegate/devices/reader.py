@@ -130,6 +130,14 @@ class CardReader(ABC):
         :raises SettingsError: a setting is unknown or wrong; it is named.
         """
 
+    @classmethod
+    def line_for(cls, settings: Mapping[str, Any]) -> LineSettings:
+        """How the line is set where the settings do not say it themselves.
+
+        :raises SettingsError: as create.
+        """
+        return cls.line
+
     @abstractmethod
     async def open(self) -> None:
         """Open the port; a repeat does nothing. A lost link is opened again by the next call that needs it.

@@ -1,24 +1,30 @@
 """The motorised readers, each with its simulator, for tests that hold for all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import pytest
 
-from swipegate.devices.drivers import create_reader, handshake_reader
+from swipegate.devices import link
+from swipegate.devices.drivers import create_reader, handshake_device, sanwa
 from swipegate.devices.drivers.crt310 import Crt310Reader
 from swipegate.devices.drivers.handshake_reader import HandshakeReader
 from swipegate.devices.drivers.motorised import MotorisedReader
 from swipegate.devices.drivers.omron import OmronReader
 from swipegate.devices.drivers.sankyo import SankyoReader
+from swipegate.devices.drivers.sanwa import SanwaReader
 from swipegate.devices.errors import Reason
+from swipegate.devices.protocols.sanwa import host as sanwa_host
+from swipegate.devices.protocols.sanwa.responses import Model
 from swipegate.devices.reader import CardReader
+from swipegate.devices.simulators.card_machine import CardMachine
 from swipegate.devices.simulators.cards import SimulatedCard
 from swipegate.devices.simulators.crt310 import Crt310Simulator
-from swipegate.devices.simulators.motorised import MotorisedSimulator
 from swipegate.devices.simulators.omron import OmronSimulator
 from swipegate.devices.simulators.sankyo import SankyoSimulator
+from swipegate.devices.simulators.sanwa import SanwaSimulator
 
 # Published test numbers.
 TRACK1 = "%B4111111111111111^TEST/CARD^30012010000000000000?"
@@ -34,8 +40,8 @@ class Kind:
     """A motorised reader and its simulator."""
 
     driver: str
-    reader: type[HandshakeReader]
-    simulator: type[MotorisedSimulator]
+    reader: type[MotorisedReader[Any, Any]]
+    simulator: Callable[[], CardMachine]
     settings: Mapping[str, Any] = field(default_factory=dict)
     reasons: Mapping[str, Reason] = field(default_factory=dict)
     """What it says of faults of its mechanism, where it cannot say it better."""
@@ -53,12 +59,25 @@ class Kind:
 
     def quicken(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Shorten the times of silence."""
+        assert issubclass(self.reader, HandshakeReader)
         quick = replace(
             self.reader.dialect, ack_timeout=QUICK_ACK, gap=QUICK_ACK, response_timeout=QUICK_MOVEMENT
         )
         monkeypatch.setattr(self.reader, "dialect", quick)
-        monkeypatch.setattr(handshake_reader, "QUESTION_TIME", QUICK_QUESTION)
-        monkeypatch.setattr(handshake_reader, "MOVEMENT_TIME", QUICK_MOVEMENT)
+        monkeypatch.setattr(handshake_device, "QUESTION_TIME", QUICK_QUESTION)
+        monkeypatch.setattr(handshake_device, "MOVEMENT_TIME", QUICK_MOVEMENT)
+
+
+class SanwaKind(Kind):
+    """The CRP-1231, whose handshake is its own."""
+
+    def quicken(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("ACK_TIMEOUT", "ANSWER_TIMEOUT", "GAP"):
+            monkeypatch.setattr(sanwa_host, name, QUICK_ACK)
+        monkeypatch.setattr(sanwa_host, "POLL", 0.01)
+        monkeypatch.setattr(link, "READ_SLICE", 0.01)
+        monkeypatch.setattr(sanwa, "QUESTION_TIME", QUICK_QUESTION)
+        monkeypatch.setattr(sanwa, "MOVEMENT_TIME", QUICK_MOVEMENT)
 
 
 class ProhibitingCrt310(Crt310Simulator):
@@ -72,4 +91,8 @@ KINDS = {
     "sankyo, blocking": Kind("sankyo", SankyoReader, SankyoSimulator, {"intake": "blocking"}),
     "omron": Kind("omron", OmronReader, OmronSimulator, reasons={"bin full": Reason.JAM}),
     "crt310": Kind("crt310", Crt310Reader, ProhibitingCrt310, reasons={"motor": Reason.JAM}),
+    "sanwa": SanwaKind("sanwa", SanwaReader, SanwaSimulator),
+    "sanwa, shutter": SanwaKind(
+        "sanwa", SanwaReader, partial(SanwaSimulator, model=Model.BR), {"model": "br"}
+    ),
 }

@@ -6,11 +6,19 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
-from swipegate.devices.errors import DeviceError, LinkLost, ReadCancelled, ReadExpired, Reason, SettingsError
-from swipegate.devices.reader import CardReader, ReadResult, ReadState
+from swipegate.core.symbols import decode_packed
+from swipegate.devices.errors import (
+    DeviceError,
+    LinkLost,
+    ReadCancelled,
+    ReadExpired,
+    Reason,
+    SettingsError,
+)
+from swipegate.devices.reader import CardReader, ReadResult, ReadState, TrackRead
+from swipegate.devices.simulators.card_machine import CardMachine
 from swipegate.devices.simulators.cards import Bad, SimulatedCard
 from swipegate.devices.simulators.mechanism import Place
-from swipegate.devices.simulators.motorised import MotorisedSimulator
 from tests.devices.drivers.motorised import CARD, KINDS, TRACK1, TRACK2, TRACK3, Kind
 
 OVER_TIME = 10.0
@@ -24,13 +32,13 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kin
 
 
 @pytest.fixture
-def simulator(kind: Kind) -> Iterator[MotorisedSimulator]:
+def simulator(kind: Kind) -> Iterator[CardMachine]:
     with kind.simulator() as simulator:
         yield simulator
 
 
 @pytest.fixture
-async def reader(kind: Kind, simulator: MotorisedSimulator) -> AsyncIterator[CardReader]:
+async def reader(kind: Kind, simulator: CardMachine) -> AsyncIterator[CardReader]:
     reader = kind.create(simulator.url)
     yield reader
     await reader.close()
@@ -64,9 +72,23 @@ class Reading:
         return failed.value
 
 
+def text_of(track: TrackRead) -> str | None:
+    """What was read of a track, or the name of the reason why it was not."""
+    if track.bits is not None:
+        return decode_packed(track.bits).text
+    return track.error if track.text is None else track.text.decode()
+
+
 def texts(result: ReadResult) -> list[str | None]:
     """What was read, a track with an error by the name of its reason."""
-    return [track.error if track.text is None else track.text.decode() for track in result.tracks]
+    return [text_of(track) for track in result.tracks]
+
+
+def require_bin(kind: Kind) -> None:
+    if not kind.reader.capabilities.can_retain:
+        with pytest.raises(SettingsError):
+            kind.create("socket://127.0.0.1:1", after_read="retain")
+        pytest.skip("it has no bin, and says so")
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -77,7 +99,7 @@ async def until(holds: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
-async def serves_next(simulator: MotorisedSimulator, reader: CardReader) -> None:
+async def serves_next(simulator: CardMachine, reader: CardReader) -> None:
     """The next card is read, and presented."""
     taken = len(simulator.mechanism.taken)
     simulator.insert(CARD)
@@ -86,7 +108,7 @@ async def serves_next(simulator: MotorisedSimulator, reader: CardReader) -> None
     await until(lambda: len(simulator.mechanism.taken) > taken)
 
 
-async def test_card_is_taken_in_read_and_presented(simulator: MotorisedSimulator, reader: CardReader) -> None:
+async def test_card_is_taken_in_read_and_presented(simulator: CardMachine, reader: CardReader) -> None:
     reading = Reading(reader)
     await reading.reaches(ReadState.WAITING_FOR_CARD)
     simulator.insert(CARD)
@@ -100,7 +122,7 @@ async def test_card_is_taken_in_read_and_presented(simulator: MotorisedSimulator
     await serves_next(simulator, reader)
 
 
-async def test_tracks_that_are_not_asked_for_are_not_read(kind: Kind, simulator: MotorisedSimulator) -> None:
+async def test_tracks_that_are_not_asked_for_are_not_read(kind: Kind, simulator: CardMachine) -> None:
     reader = kind.create(simulator.url, tracks="2")
     simulator.insert(CARD)
     result = await Reading(reader).result()
@@ -110,16 +132,17 @@ async def test_tracks_that_are_not_asked_for_are_not_read(kind: Kind, simulator:
 
 @pytest.mark.parametrize("bad", [*Bad, None])
 async def test_a_bad_track_is_told_and_the_others_read(
-    simulator: MotorisedSimulator, reader: CardReader, bad: Bad | None
+    simulator: CardMachine, reader: CardReader, bad: Bad | None
 ) -> None:
     simulator.insert(SimulatedCard(TRACK1, TRACK2, bad))
     result = await Reading(reader).result()
     assert texts(result)[:2] == [TRACK1, TRACK2]
     assert result.tracks[2].error in (bad.value if bad else Reason.NO_ENCODING, Reason.NOT_READ)
+    assert result.tracks[2].device_code
     assert result.tracks[2].device_code in result.device_code.split()
 
 
-async def test_cancellation_before_a_card(simulator: MotorisedSimulator, reader: CardReader) -> None:
+async def test_cancellation_before_a_card(simulator: CardMachine, reader: CardReader) -> None:
     reading = Reading(reader)
     await reading.reaches(ReadState.WAITING_FOR_CARD)
     assert await reader.cancel()
@@ -129,7 +152,7 @@ async def test_cancellation_before_a_card(simulator: MotorisedSimulator, reader:
     await serves_next(simulator, reader)
 
 
-async def test_expiry(simulator: MotorisedSimulator, reader: CardReader) -> None:
+async def test_expiry(simulator: CardMachine, reader: CardReader) -> None:
     with pytest.raises(ReadExpired):
         await Reading(reader, 0.2).result()
     assert not simulator.mechanism.entry
@@ -137,7 +160,7 @@ async def test_expiry(simulator: MotorisedSimulator, reader: CardReader) -> None
 
 
 async def test_a_cancelled_task_leaves_no_reader_that_takes_cards(
-    simulator: MotorisedSimulator, reader: CardReader
+    simulator: CardMachine, reader: CardReader
 ) -> None:
     reading = Reading(reader)
     await reading.reaches(ReadState.WAITING_FOR_CARD)
@@ -152,10 +175,10 @@ async def test_a_cancelled_task_leaves_no_reader_that_takes_cards(
 @pytest.mark.parametrize("accepted", [True, False])
 @pytest.mark.parametrize("disposal", ["present", "retain", "leave"])
 async def test_what_becomes_of_a_card(
-    kind: Kind, simulator: MotorisedSimulator, accepted: bool, disposal: str
+    kind: Kind, simulator: CardMachine, accepted: bool, disposal: str
 ) -> None:
-    if disposal == "retain" and not kind.can_retain:
-        pytest.skip("it has no bin")
+    if disposal == "retain":
+        require_bin(kind)
     reader = kind.create(simulator.url, **{"after_read" if accepted else "after_failure": disposal})
     simulator.insert(CARD)
     await Reading(reader).result()
@@ -166,7 +189,7 @@ async def test_what_becomes_of_a_card(
     await reader.close()
 
 
-async def test_there_may_be_no_card_to_let_go_of(simulator: MotorisedSimulator, reader: CardReader) -> None:
+async def test_there_may_be_no_card_to_let_go_of(simulator: CardMachine, reader: CardReader) -> None:
     await reader.open()
     await reader.probe()
     await reader.release(accepted=False)
@@ -175,10 +198,10 @@ async def test_there_may_be_no_card_to_let_go_of(simulator: MotorisedSimulator, 
 
 @pytest.mark.parametrize("policy", ["present", "retain", "leave"])
 async def test_a_card_left_inside_is_dealt_with_as_the_settings_say(
-    kind: Kind, simulator: MotorisedSimulator, policy: str
+    kind: Kind, simulator: CardMachine, policy: str
 ) -> None:
-    if policy == "retain" and not kind.can_retain:
-        pytest.skip("it has no bin")
+    if policy == "retain":
+        require_bin(kind)
     reader = kind.create(simulator.url, card_left=policy)
     await reader.probe()
     simulator.put_inside(CARD)
@@ -191,7 +214,7 @@ async def test_a_card_left_inside_is_dealt_with_as_the_settings_say(
     await reader.close()
 
 
-async def test_a_card_that_nobody_takes_is_in_the_way(kind: Kind, simulator: MotorisedSimulator) -> None:
+async def test_a_card_that_nobody_takes_is_in_the_way(kind: Kind, simulator: CardMachine) -> None:
     reader = kind.create(simulator.url, removal_time=0.2)
     simulator.mechanism.removal_time = None
     simulator.insert(CARD)
@@ -208,7 +231,7 @@ async def test_a_card_that_nobody_takes_is_in_the_way(kind: Kind, simulator: Mot
 
 @pytest.mark.parametrize(("fault", "reason"), [("jam", Reason.JAM), ("motor", Reason.MOTOR)])
 async def test_a_card_that_does_not_come_out_is_told_and_the_next_read_brings_it_out(
-    kind: Kind, simulator: MotorisedSimulator, reader: CardReader, fault: str, reason: Reason
+    kind: Kind, simulator: CardMachine, reader: CardReader, fault: str, reason: Reason
 ) -> None:
     simulator.insert(CARD)
     await Reading(reader).result()
@@ -229,9 +252,8 @@ def test_only_a_device_with_a_bin_can_be_told_to_retain(kind: Kind, name: str) -
         kind.create("socket://127.0.0.1:1", **{name: "retain"})
 
 
-async def test_a_full_bin(kind: Kind, simulator: MotorisedSimulator) -> None:
-    if not kind.can_retain:
-        pytest.skip("it has no bin")
+async def test_a_full_bin(kind: Kind, simulator: CardMachine) -> None:
+    require_bin(kind)
     reader = kind.create(simulator.url, after_read="retain")
     simulator.mechanism.bin.extend([CARD] * 99)
     simulator.insert(CARD)
@@ -242,9 +264,7 @@ async def test_a_full_bin(kind: Kind, simulator: MotorisedSimulator) -> None:
     await reader.close()
 
 
-async def test_a_card_that_is_pulled_out_while_it_is_read(
-    simulator: MotorisedSimulator, reader: CardReader
-) -> None:
+async def test_a_card_that_is_pulled_out_while_it_is_read(simulator: CardMachine, reader: CardReader) -> None:
     await reader.probe()
     simulator.vanish_on_read = True
     simulator.insert(CARD)
@@ -253,13 +273,13 @@ async def test_a_card_that_is_pulled_out_while_it_is_read(
     await serves_next(simulator, reader)
 
 
-async def test_power_lost_between_reads(simulator: MotorisedSimulator, reader: CardReader) -> None:
+async def test_power_lost_between_reads(simulator: CardMachine, reader: CardReader) -> None:
     await serves_next(simulator, reader)
     simulator.power_cycle()
     await serves_next(simulator, reader)
 
 
-async def test_plug_pulled_while_it_waits(simulator: MotorisedSimulator, reader: CardReader) -> None:
+async def test_plug_pulled_while_it_waits(simulator: CardMachine, reader: CardReader) -> None:
     reading = Reading(reader)
     await reading.reaches(ReadState.WAITING_FOR_CARD)
     simulator.unplug()

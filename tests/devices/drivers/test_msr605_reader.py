@@ -322,7 +322,7 @@ async def test_close_ends_a_read_and_frees_the_port(simulator: Msr605Simulator, 
     with pytest.raises(ReadCancelled):
         await reading.result()
     assert not simulator.armed
-    with pytest.raises(DeviceError, match="the reader is closed"):
+    with pytest.raises(DeviceError, match="the device is closed"):
         await Reading(reader).result()
     await reader.close()
     await reader.open()

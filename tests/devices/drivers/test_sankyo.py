@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from swipegate.devices.drivers.sankyo import SankyoReader
 from swipegate.devices.errors import MEDIA
 from swipegate.devices.protocols.sankyo import commands
 from swipegate.devices.protocols.sankyo.errors import ERRORS
 from swipegate.devices.simulators.sankyo import FAULTS, TRACK_FAULTS, SankyoSimulator
 from tests.devices.drivers.motorised import CARD, KINDS
-from tests.devices.drivers.test_motorised import Reading
+from tests.devices.drivers.test_motorised import Reading, serves_next
 
 # The codes of the specification's error table.
 SPECIFIED = [
@@ -43,6 +45,19 @@ async def test_the_device_is_told_nothing_more_than_it_must() -> None:
         *map(commands.read_track, (1, 2, 3)),
         commands.EJECT,
     ]
+
+
+async def test_a_device_that_awaits_the_speed_of_the_line_is_initialised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    KINDS["sankyo"].quicken(monkeypatch)
+    with SankyoSimulator() as simulator:
+        reader = KINDS["sankyo"].create(simulator.url)
+        for _ in range(2):
+            simulator.power_cycle()
+            simulator.deaf = True
+            await serves_next(simulator, reader)
+        await reader.close()
 
 
 async def test_a_card_of_the_wrong_length_goes_out_by_the_gate() -> None:

@@ -20,6 +20,8 @@ BUILT_IN = {
     "msr605": ("swipegate.devices.drivers.msr605", "Msr605Reader"),
     "omron": ("swipegate.devices.drivers.omron", "OmronReader"),
     "sankyo": ("swipegate.devices.drivers.sankyo", "SankyoReader"),
+    "sanwa": ("swipegate.devices.drivers.sanwa", "SanwaReader"),
+    "stocked": ("swipegate.devices.drivers.stocked", "StockedReader"),
 }
 DRIVERS = Registry("driver", CardReader, ENTRY_POINT_GROUP, BUILT_IN)  # type: ignore[type-abstract]
 driver_names = DRIVERS.names
@@ -36,5 +38,6 @@ def create_reader(
     :raises SettingsError: the driver or a setting is wrong; it is named.
     """
     kind = find_driver(driver)
-    line, settings = line_from(line or kind.line, settings or {})
+    settings = settings or {}
+    line, settings = line_from(line or kind.line_for(settings), settings)
     return kind.create(url, settings, line)

@@ -1,51 +1,19 @@
-"""What all drivers of a motorised reader with a handshake share: a command and its response."""
+"""What all drivers of a motorised reader with a handshake share: a command that waits for a person."""
 
 import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from typing import ClassVar
 
-from swipegate.devices.drivers.motorised import MotorisedReader
+from swipegate.devices.drivers import handshake_device
+from swipegate.devices.drivers.handshake_device import HandshakeDevice, broken
+from swipegate.devices.drivers.motorised import CardSource, MotorisedReader
 from swipegate.devices.drivers.serial_reader import ReadUnderWay
-from swipegate.devices.errors import DeviceError
-from swipegate.devices.protocols.framing import wipe
-from swipegate.devices.protocols.handshake import Answered, Broken, Dialect, HandshakeHost, HostEvent, Stopped
-
-# Seconds for the response to a question, and to a movement.
-QUESTION_TIME = 2.0
-MOVEMENT_TIME = 20.0
+from swipegate.devices.protocols.handshake import Acknowledged, Answered, Broken, HandshakeHost, HostEvent
 
 
-class HandshakeReader(MotorisedReader[HandshakeHost, HostEvent]):
+class HandshakeReader(HandshakeDevice, MotorisedReader[HandshakeHost, HostEvent]):
     """A motorised reader whose protocol is a HandshakeHost."""
-
-    dialect: ClassVar[Dialect]
-    rest: ClassVar[float] = 0.0
-    """Seconds that the device wants between a response and the next command."""
-    _answered_at = 0.0
-
-    def _new_protocol(self) -> HandshakeHost:
-        return HandshakeHost(self.dialect)
-
-    async def _ask(self, command: bytes) -> bytearray:
-        """The response to a command that moves nothing, and so may be repeated."""
-        return await self._exchange_texts(command, QUESTION_TIME, repeatable=True)
-
-    async def _order(self, command: bytes) -> bytearray:
-        """The response to a command that moves a card; it is sent once."""
-        return await self._exchange_texts(command, MOVEMENT_TIME, repeatable=False)
-
-    async def _exchange_texts(self, command: bytes, within: float, *, repeatable: bool) -> bytearray:
-        await asyncio.sleep(max(0.0, self._answered_at + self.rest - time.monotonic()))
-        exchange, protocol = self._next_exchange(), self._protocol
-        await self._link.send(
-            lambda now: protocol.request(command, exchange, now, within=within, repeatable=repeatable)
-        )
-        event = await self._outcome(within)
-        if isinstance(event, Answered):
-            return event.text
-        raise _broken(event)
 
     async def _await_response(
         self, command: bytes, read: ReadUnderWay, deadline: float, on_taken: Callable[[], None]
@@ -56,7 +24,9 @@ class HandshakeReader(MotorisedReader[HandshakeHost, HostEvent]):
         """
         waiting = max(0.0, deadline - time.monotonic())
         exchange, protocol = self._next_exchange(), self._protocol
-        within = waiting + MOVEMENT_TIME  # the deadline is kept here, and the card's way in comes after it
+        within = (
+            waiting + handshake_device.MOVEMENT_TIME
+        )  # the deadline is kept here; the way in comes after it
         await self._link.send(
             lambda now: protocol.request(command, exchange, now, within=within, repeatable=False)
         )
@@ -66,41 +36,24 @@ class HandshakeReader(MotorisedReader[HandshakeHost, HostEvent]):
                     if isinstance(event, Answered):
                         return event.text
                     if isinstance(event, Broken):
-                        raise _broken(event)
+                        raise broken(event)
                     on_taken()
         read.disarming = True
         text = await self._give_up(exchange)
         read.disarming = text is None  # else the card was faster
         return text
 
-    async def _give_up(self, exchange: int) -> bytearray | None:
-        """Have the command under way given up; its response where that was faster."""
-        protocol = self._protocol
-        await self._link.send(lambda now: protocol.cancel(exchange, now))
-        event = await self._outcome(self.dialect.ack_timeout)
-        if isinstance(event, Broken):
-            raise _broken(event)
-        return event.text if isinstance(event, Answered) else None
-
-    async def _interrupt(self) -> None:
-        """Have the command under way given up, if there is one; the device proves that it is idle.
-
-        :raises DeviceError: RESPONSE_TIMEOUT.
-        """
-        text = await self._give_up(self._next_exchange())
-        if text is not None:
-            wipe(text)
-
-    async def _outcome(self, within: float) -> Answered | Stopped | Broken:
-        """How the exchange ends; the protocol's own clock sees that it does."""
-        guard = self.dialect.tries * (self.dialect.ack_timeout + within) + self.dialect.gap
-        while True:
-            event = await self._next_event(guard)
-            if isinstance(event, Answered | Stopped | Broken):
-                self._answered_at = time.monotonic()
-                return event
-
-
-def _broken(event: HostEvent) -> DeviceError:
-    assert isinstance(event, Broken)
-    return DeviceError(event.reason, event.detail)
+    async def _await_fed(self, command: bytes, source: CardSource) -> bytearray:
+        """The response to a command that waits for the card that a source feeds."""
+        within = handshake_device.MOVEMENT_TIME
+        exchange, protocol = self._next_exchange(), self._protocol
+        await self._link.send(
+            lambda now: protocol.request(command, exchange, now, within=within, repeatable=False)
+        )
+        event = await self._next_event(self.dialect.tries * self.dialect.ack_timeout)
+        if isinstance(event, Acknowledged):
+            await source.feed()
+            event = await self._outcome(within)
+        if isinstance(event, Answered):
+            return event.text
+        raise broken(event)

@@ -3,15 +3,20 @@
 import asyncio
 import contextlib
 import enum
+import logging
 import time
-from abc import abstractmethod
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
-from swipegate.devices.drivers.serial_reader import E, P, ReadUnderWay, SerialReader, StateReport
+from swipegate.devices.drivers.serial_device import E, P
+from swipegate.devices.drivers.serial_reader import ReadUnderWay, SerialReader, StateReport
 from swipegate.devices.drivers.settings import Tracks
 from swipegate.devices.errors import (
     UNANSWERED,
     DeviceError,
+    LinkLost,
     ReadCancelled,
     ReadExpired,
     Reason,
@@ -23,6 +28,10 @@ from swipegate.devices.reader import ProbeReport, ReadResult, ReadState, TrackRe
 # Bounds of settings, seconds.
 POLL_MIN, POLL_MAX = 0.01, 5.0
 REMOVAL_TIME_MAX = 600.0
+# How long a card from a stock may take from its source to the inside, seconds.
+ARRIVAL_TIME = 10.0
+
+logger = logging.getLogger(__name__)
 
 
 class Position(enum.Enum):
@@ -55,7 +64,8 @@ class MotorisedSettings:
     after_failure: Disposal = Disposal.PRESENT
     """What becomes of a card that was not."""
     card_left: Disposal = Disposal.PRESENT
-    """What becomes of a card that is inside before a read or after a fault; `leave` refuses the read."""
+    """What becomes of a card that is inside before a read or after a fault; `leave` refuses the read, but with a
+    stock has that card read in place of another."""
     removal_time: float = 30.0
     """How long a read waits for the card before it to be taken from the gate."""
     poll: float = 0.2
@@ -70,8 +80,40 @@ class MotorisedSettings:
             )
 
 
+class CardSource(ABC):
+    """A stock from which a motorised reader gets its cards. All methods may raise DeviceError."""
+
+    @abstractmethod
+    async def check(self) -> None:
+        """Return when a card can be had; moves nothing.
+
+        :raises DeviceError: STOCK_EMPTY, NO_DISPENSER or what else stands in the way.
+        """
+
+    async def pick(self) -> None:  # noqa: B027 - not where a card goes from the stock to the head in one
+        """Have one card ready, so that it is quickly fed. What may have been done is not done again."""
+
+    @abstractmethod
+    async def feed(self) -> None:
+        """Move one card on to the reader. What may have been done is not done again."""
+
+    async def withdraw(self, disposal: Disposal) -> None:  # noqa: B027 - most sources let go of a card at once
+        """Deal with a card that was picked and has not left the source."""
+
+    @abstractmethod
+    async def probe(self) -> Mapping[str, str]:
+        """Bring the source to rest; what it says of itself."""
+
+
 class MotorisedReader(SerialReader[P, E]):
-    """A reader that takes a card in. A read leaves its card inside; `release` lets go of it."""
+    """A reader that takes a card in. A read leaves its card inside; `release` lets go of it.
+
+    With a source, a read takes no card of a person but one from the stock. Where that read fails or is cancelled,
+    the card is dealt with at once, as the settings say for a card that was not accepted.
+    """
+
+    rear_entry: ClassVar[bool] = False
+    """It can take a card that another machine pushes in from behind."""
 
     def __init__(self, url: str, settings: MotorisedSettings, line: LineSettings | None = None) -> None:
         super().__init__(url, line)
@@ -81,6 +123,11 @@ class MotorisedReader(SerialReader[P, E]):
             for name in ("after_read", "after_failure", "card_left"):
                 if getattr(settings, name) is Disposal.RETAIN:
                     raise SettingsError(name, "retain: the device has no bin")
+        self._source: CardSource | None = None
+
+    def take_from(self, source: CardSource) -> None:
+        """Take cards from a stock from now on."""
+        self._source = source
 
     # What each kind of device does in its own way. All may raise DeviceError, with the device's own code where
     # the device refuses.
@@ -104,6 +151,10 @@ class MotorisedReader(SerialReader[P, E]):
     @abstractmethod
     async def _permit_entry(self) -> None:
         """Take a card from now on."""
+
+    async def _permit_rear_entry(self) -> None:
+        """Take a card from behind from now on; for a device with `rear_entry`."""
+        raise DeviceError(Reason.NO_DISPENSER, "this reader takes no card from behind")
 
     @abstractmethod
     async def _forbid_entry(self) -> None:
@@ -144,11 +195,17 @@ class MotorisedReader(SerialReader[P, E]):
         if await self._position() is Position.INSIDE:
             await self._dispose(self._settings.card_left)
         inside = await self._position() is Position.INSIDE
-        return ProbeReport(card_inside=inside, details=await self._describe())
+        details = await self._describe()
+        if self._source is not None:
+            await self._source.withdraw(self._settings.card_left)
+            details |= await self._source.probe()
+        return ProbeReport(card_inside=inside, details=details)
 
     async def _read_card(self, read: ReadUnderWay, deadline: float, on_state: StateReport) -> ReadResult:
         try:
             await self._make_ready(read, deadline)
+            if self._source is not None:
+                return await self._read_from_stock(self._source, read, on_state)
             on_state(ReadState.DISPATCHED)
             self._at_rest = False  # until the card is read or entry is forbidden again
             await self._take_in(read, deadline, on_state)
@@ -183,19 +240,21 @@ class MotorisedReader(SerialReader[P, E]):
             return False
 
     async def _come_to_rest(self) -> None:
-        """Stop what is under way; a device that says that it cannot work is initialised, else asked once more."""
+        """Stop what is under way. A device that says that it cannot work is initialised, or asked once more where its
+        error passes by itself; a silent one is initialised too: after power-on it may learn the speed of the line
+        from that."""
         self._at_rest = False
         try:
             await self._stop_work()
             await self._position()
+        except LinkLost:
+            raise
         except DeviceError as error:
-            if not error.device_code:  # it does not answer: what it is told now is told in vain
-                raise
-            if self._awaits_reset(error):
+            if error.device_code and not self._awaits_reset(error):
+                await self._stop_work()
+            else:
                 wrong_length = error.reason in (Reason.LONG_CARD, Reason.SHORT_CARD)
                 await self._bring_up(Disposal.PRESENT if wrong_length else self._settings.card_left)
-            else:
-                await self._stop_work()
         self._at_rest = True
 
     async def _bring_up(self, card: Disposal) -> None:
@@ -215,6 +274,8 @@ class MotorisedReader(SerialReader[P, E]):
 
     async def _dispose_of_card_left(self) -> None:
         if self._settings.card_left is Disposal.LEAVE:
+            if self._source is not None:
+                return  # from the stock, and nobody's: it is read in place of another
             raise DeviceError(Reason.CARD_LEFT_AT_GATE, "a card is inside, and the settings say to leave it")
         await self._dispose(self._settings.card_left)
 
@@ -254,6 +315,62 @@ class MotorisedReader(SerialReader[P, E]):
             return
         self._at_rest = True
         raise ReadCancelled if cancelled else ReadExpired
+
+    # The way of a card from a stock.
+
+    async def _read_from_stock(
+        self, source: CardSource, read: ReadUnderWay, on_state: StateReport
+    ) -> ReadResult:
+        kept = await self._position() is Position.INSIDE
+        if not kept:
+            await source.check()
+        if read.cancel.is_set():
+            raise ReadCancelled
+        on_state(ReadState.DISPATCHED)
+        self._at_rest = False
+        try:
+            if not kept:
+                on_state(ReadState.FEEDING)
+                await self._feed_in(source)
+            if not read.cancel.is_set():
+                on_state(ReadState.READING)
+                result = await self._read_tracks()
+                self._at_rest = True
+                return result
+        except DeviceError:
+            await self._put_away_at_all_costs(source)
+            raise
+        read.disarming = True
+        await self._put_away(source)
+        self._at_rest = True
+        raise ReadCancelled
+
+    async def _feed_in(self, source: CardSource) -> None:
+        """One card from the stock comes inside."""
+        await source.pick()
+        await self._permit_rear_entry()
+        await source.feed()
+        patience = time.monotonic() + ARRIVAL_TIME
+        while await self._position() is not Position.INSIDE:
+            if time.monotonic() >= patience:
+                raise DeviceError(Reason.PICK_FAILED, "the card from the stock does not arrive")
+            await asyncio.sleep(self._settings.poll)
+        await self._forbid_entry()
+
+    async def _put_away(self, source: CardSource) -> None:
+        """Deal with a card from the stock that nobody will get, wherever it is."""
+        await self._forbid_entry()
+        if await self._position() is Position.INSIDE:
+            await self._dispose(self._settings.after_failure)
+        await source.withdraw(self._settings.after_failure)
+
+    async def _put_away_at_all_costs(self, source: CardSource) -> None:
+        """As _put_away after a failure that is told anyway; what cannot be done now, the next use finds."""
+        try:
+            await self._come_to_rest()
+            await self._put_away(source)
+        except DeviceError as error:
+            logger.warning("%s: a card from the stock is still on its way (%s)", self._url, error.reason)
 
     async def _pause(self, read: ReadUnderWay) -> None:
         with contextlib.suppress(TimeoutError):

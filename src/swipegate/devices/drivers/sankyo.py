@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from swipegate.devices.drivers.motorised import Disposal, MotorisedSettings, Position
+from swipegate.devices.drivers.motorised import CardSource, Disposal, MotorisedSettings, Position
 from swipegate.devices.drivers.serial_reader import ReadUnderWay, StateReport
 from swipegate.devices.drivers.settings import settings_from
 from swipegate.devices.drivers.verdict_reader import VerdictReader
@@ -52,6 +52,7 @@ class SankyoReader(VerdictReader):
     dialect: ClassVar[Dialect] = DIALECT
     rest: ClassVar = REST
     errors: ClassVar = ERRORS
+    rear_entry: ClassVar = True
     _settings: SankyoSettings
 
     @classmethod
@@ -104,3 +105,8 @@ class SankyoReader(VerdictReader):
             await self._end_without_card(read)
         else:
             self._accept(text)
+
+    async def _feed_in(self, source: CardSource) -> None:
+        """By the rear alone, which no other command opens without the gate: no person's card may slip in."""
+        await source.pick()
+        self._accept(await self._await_fed(commands.ENTRY_REAR, source))

@@ -1,4 +1,4 @@
-"""What all drivers of a reader on a serial line share: the link, one call at a time, and how a read is cancelled."""
+"""What all drivers of a reader on a serial line share: one read at a time, and how it is cancelled."""
 
 import asyncio
 import contextlib
@@ -6,12 +6,10 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
 
-from swipegate.devices.errors import DeviceError, ReadCancelled, Reason, SettingsError
+from swipegate.devices.drivers.serial_device import E, P, SerialDevice
+from swipegate.devices.errors import DeviceError, ReadCancelled, SettingsError
 from swipegate.devices.line import LineSettings
-from swipegate.devices.link import Link
-from swipegate.devices.protocols.base import Protocol as WireProtocol
 from swipegate.devices.reader import (
     MESSAGE_CHARACTERS_MAX,
     CardReader,
@@ -20,18 +18,6 @@ from swipegate.devices.reader import (
     ReadState,
 )
 
-OPEN_TIMEOUT = 6.0  # seconds; a socket:// port gives up by itself after 5
-
-
-class ExchangeEvent(Protocol):
-    """An event that tells to which exchange it belongs."""
-
-    @property
-    def exchange(self) -> int: ...
-
-
-E = TypeVar("E", bound=ExchangeEvent)
-P = TypeVar("P", bound=WireProtocol[Any])
 StateReport = Callable[[ReadState], None]
 
 
@@ -47,22 +33,12 @@ class ReadUnderWay:
     failure: DeviceError | None = None
 
 
-class SerialReader(CardReader, Generic[P, E]):
-    """One device on one port, by a protocol P without I/O that gives events E."""
+class SerialReader(SerialDevice[P, E], CardReader):
+    """One reader on one port, by a protocol P without I/O that gives events E."""
 
     def __init__(self, url: str, line: LineSettings | None) -> None:
-        self._url = url
-        self._line_settings = line or self.line
-        self._protocol, self._link = self._new_link()  # a wrong URL is told now, not at the first read
-        self._link_used = False
-        self._exchange = 0
-        self._busy = asyncio.Lock()
+        super().__init__(url, line)
         self._read: ReadUnderWay | None = None
-        self._closed = False
-
-    @abstractmethod
-    def _new_protocol(self) -> P:
-        """The host's end of the wire, afresh."""
 
     @abstractmethod
     async def _read_card(self, read: ReadUnderWay, deadline: float, on_state: StateReport) -> ReadResult:
@@ -71,10 +47,6 @@ class SerialReader(CardReader, Generic[P, E]):
     @abstractmethod
     async def _probe(self) -> ProbeReport:
         """As CardReader.probe, on an open port."""
-
-    async def open(self) -> None:
-        self._closed = False
-        await self._ensure_open()
 
     async def read(self, message: str, *, deadline: float, on_state: StateReport) -> ReadResult:
         if len(message) > MESSAGE_CHARACTERS_MAX:
@@ -120,43 +92,7 @@ class SerialReader(CardReader, Generic[P, E]):
             with contextlib.suppress(TimeoutError):  # then the link goes now, and the read with it
                 async with asyncio.timeout(self.settle_time):
                     await read.ended.wait()
-        await self._link.close()
-
-    async def _ensure_open(self) -> bool:
-        """Open the port if it is not; True when it was opened anew."""
-        if self._closed:
-            raise DeviceError(Reason.PORT_OPEN, "the reader is closed")
-        if self._link.alive:
-            return False
-        if self._link_used:
-            await self._link.close()
-            self._protocol, self._link = self._new_link()
-        self._link_used = True
-        await self._link.open(OPEN_TIMEOUT)
-        return True
-
-    def _new_link(self) -> tuple[P, Link[E]]:
-        protocol = self._new_protocol()
-        return protocol, Link(self._url, self._line_settings, protocol)
-
-    def _refuse_if_busy(self) -> None:
-        if self._busy.locked():
-            raise DeviceError(Reason.DEVICE_BUSY, "another call is under way on this reader")
-
-    def _next_exchange(self) -> int:
-        self._exchange += 1
-        return self._exchange
-
-    async def _next_event(self, within: float) -> E:
-        """The next event of the present exchange; what belongs to an older one is wiped.
-
-        :raises DeviceError: as Link.next_event.
-        """
-        while True:
-            event = await self._link.next_event(within)
-            if event.exchange == self._exchange:
-                return event
-            self._protocol.discard(event)
+        await super().close()
 
     async def _next_event_or_cancel(self, read: ReadUnderWay, within: float) -> E | None:
         """As _next_event, or None once the read is cancelled; what the device said first wins."""

@@ -39,6 +39,7 @@ class Mechanism:
         self.place = Place.NOWHERE
         self.card: SimulatedCard | None = None
         self.entry = False
+        self.rear_entry = False
         self.bin: list[SimulatedCard] = []
         """Cards that were retained."""
         self.taken: list[SimulatedCard] = []
@@ -48,6 +49,11 @@ class Mechanism:
         self.faults: list[str] = []
         """Each makes the next movement fail."""
         self.on_card_in: Callable[[], None] = lambda: None
+
+    @property
+    def bin_full(self) -> bool:
+        """Whether no more cards can be retained."""
+        return len(self.bin) >= BIN_SIZE
 
     def queue(self, card: SimulatedCard, after: float) -> None:
         """A person inserts a card `after` seconds from when one is taken."""
@@ -59,15 +65,23 @@ class Mechanism:
         """How many people wait with a card."""
         return len(self._people)
 
-    def permit(self, entry: bool) -> None:
-        """Take cards in, or do not."""
-        self.entry = entry
+    def permit(self, entry: bool, *, rear: bool = False) -> None:
+        """Take cards in from people and from behind, or do not."""
+        self.entry, self.rear_entry = entry, rear
         self._call_next()
 
     def put_inside(self, card: SimulatedCard) -> None:
         """A card is inside, however it came there."""
-        self.card, self.place, self.entry = card, Place.INSIDE, False
+        self.card, self.place = card, Place.INSIDE
+        self.entry = self.rear_entry = False
         self.on_card_in()
+
+    def push_in(self, card: SimulatedCard) -> bool:
+        """Another machine pushes a card in from behind; whether it is taken."""
+        if not self.rear_entry or self.place is not Place.NOWHERE:
+            return False
+        self.put_inside(card)
+        return True
 
     def eject(self) -> None:
         """To the gate.
@@ -83,7 +97,7 @@ class Mechanism:
 
         :raises Refused: `no card`, `bin full`, or the fault that stands in the way.
         """
-        if self.card is not None and len(self.bin) >= BIN_SIZE:
+        if self.card is not None and self.bin_full:
             raise Refused("bin full")
         card = self._move(Place.NOWHERE)
         self.bin.append(card)
@@ -106,11 +120,18 @@ class Mechanism:
         """Somebody pulls the card out by force."""
         self.card, self.place = None, Place.NOWHERE
 
+    def refuse_if_faulty(self) -> None:
+        """Meet the next fault.
+
+        :raises Refused: the fault.
+        """
+        if self.faults:
+            raise Refused(self.faults.pop(0))
+
     def _move(self, to: Place) -> SimulatedCard:
         if self.card is None:
             raise Refused("no card")
-        if self.faults:
-            raise Refused(self.faults.pop(0))
+        self.refuse_if_faulty()
         card, self.place = self.card, to
         if to is Place.NOWHERE:
             self.card = None

@@ -1,4 +1,4 @@
-"""What all simulated motorised readers share: the handshake, the mechanism, and what people do to it."""
+"""What all simulated motorised readers and dispensers with a handshake share."""
 
 import time
 from abc import abstractmethod
@@ -8,20 +8,17 @@ from typing import ClassVar, Literal
 
 from swipegate.devices.protocols.handshake import Dialect
 from swipegate.devices.protocols.handshake_unit import Commanded, HandshakeUnit, Interrupted, UnitEvent
-from swipegate.devices.simulators.base import Simulator
-from swipegate.devices.simulators.cards import SimulatedCard
-from swipegate.devices.simulators.mechanism import Mechanism, Place, Refused
+from swipegate.devices.simulators.card_machine import MOVEMENT_TIME, CardMachine
+from swipegate.devices.simulators.mechanism import Refused
 
-# How long a movement takes, seconds; a real one takes about one.
-MOVEMENT_TIME = 0.02
+# What an initialisation begins with.
+INITIALISE = b"C0"
 
 
-class MotorisedSimulator(Simulator):
+class MotorisedSimulator(CardMachine):
     """Kinds of reply for `inject`: `ack`, `nak`, `echo`, `response`; each also for one command: `response C62`."""
 
     dialect: ClassVar[Dialect]
-    step_size: ClassVar[int] = 3
-    """Bytes at the start of a command that tell what it is."""
 
     def __init__(
         self,
@@ -32,59 +29,17 @@ class MotorisedSimulator(Simulator):
     ) -> None:
         super().__init__(wire, path=path, listen=listen)
         self.unit = HandshakeUnit(self.dialect)
-        self.mechanism = Mechanism(lambda seconds, task: self._after(seconds, task))
-        self.received: list[bytes] = []
-        self._at_commands: list[tuple[bytes, Callable[[], None]]] = []
-        self.vanish_on_read = False
-        """Somebody pulls each card out as it is read."""
+        self.deaf = False
+        """It hears nothing before an initialisation tells it the speed of the line."""
         self._power_on()
-
-    def insert(self, card: SimulatedCard, *, after: float = 0.0) -> None:
-        """A person inserts a card as soon as one is taken, or `after` seconds later; people queue."""
-        self._do_in_thread(lambda: self.mechanism.queue(card, after))
-
-    @property
-    def waiting(self) -> int:
-        return self.mechanism.waiting
-
-    def put_inside(self, card: SimulatedCard) -> None:
-        """A card is inside from before."""
-        self._do_in_thread(lambda: self.mechanism.put_inside(card))
-
-    def take(self) -> None:
-        """A person takes the card at the gate."""
-        self._do_in_thread(self.mechanism.take)
-
-    def pull_out(self) -> None:
-        """Somebody pulls the card out by force."""
-        self._do_in_thread(self.mechanism.pull_out)
 
     def refuse(self, beginning: bytes, *, times: int = 1) -> None:
         """Refuse the next commands with this beginning, with NAK."""
         self._do_in_thread(lambda: self.unit.refusals.extend([beginning] * times))
 
-    def at_command(self, beginning: bytes, task: Callable[[], None]) -> None:
-        """Do something when a command with this beginning next comes, before it is obeyed; in this thread."""
-        self._do_in_thread(lambda: self._at_commands.append((beginning, task)))
-
-    def fail_movement(self, fault: str, *, times: int = 1) -> None:
-        """Let the next movements fail, by a name that the kind of device knows, such as `jam`."""
-        self._do_in_thread(lambda: self.mechanism.faults.extend([fault] * times))
-
-    def _card_to_read(self) -> SimulatedCard | None:
-        """The card under the head, if there is one."""
-        if self.vanish_on_read:
-            self.mechanism.pull_out()
-        return self.mechanism.card if self.mechanism.place is Place.INSIDE else None
-
-    def heal(self) -> None:
-        super().heal()
-        self._do_in_thread(self._heal_mechanism)
-
-    def _heal_mechanism(self) -> None:
-        self.mechanism.faults.clear()
+    def _heal_machine(self) -> None:
+        super()._heal_machine()
         self.unit.refusals.clear()
-        self._at_commands.clear()
 
     @abstractmethod
     def _obey(self, command: bytes) -> None:
@@ -103,6 +58,11 @@ class MotorisedSimulator(Simulator):
         self.mechanism.permit(entry=False)
 
     def _on_bytes(self, data: bytes, now: float) -> None:
+        if self.deaf:
+            heard = HandshakeUnit(self.dialect).receive(data, now)
+            self.deaf = not any(isinstance(e, Commanded) and e.text.startswith(INITIALISE) for e in heard)
+        if self.deaf:
+            return
         self._take(self.unit.receive(data, now))
 
     def _on_clock(self, now: float) -> None:
@@ -112,20 +72,11 @@ class MotorisedSimulator(Simulator):
         self._send_outgoing()
         for event in events:
             if isinstance(event, Commanded):
-                self.received.append(event.text)
-                self._do_what_waited_for(event.text)
+                self._note(event.text)
                 if self.unit.at_work:  # the power may have gone
                     self._obey(event.text)
             elif isinstance(event, Interrupted):
                 self._abort()
-
-    def _do_what_waited_for(self, command: bytes) -> None:
-        for waiting in self._at_commands:
-            beginning, task = waiting
-            if command.startswith(beginning):
-                self._at_commands.remove(waiting)
-                task()
-                return
 
     def _respond(self, text: bytes) -> None:
         if self.unit.at_work:  # else it was given up
@@ -134,20 +85,24 @@ class MotorisedSimulator(Simulator):
 
     def _move(self, movement: str, response: bytes) -> None:
         """Do a movement of the mechanism by name, then respond."""
+        self._act(getattr(self.mechanism, movement), lambda: self._respond(response))
+
+    def _act(self, action: Callable[[], None], then: Callable[[], None]) -> None:
+        """Do what takes as long as a movement, then go on; what the mechanism refuses is responded."""
 
         def end() -> None:
             if not self.unit.at_work:
                 return
             try:
-                getattr(self.mechanism, movement)()
+                action()
             except Refused as refused:
                 self._refuse(refused.fault)
             else:
-                self._respond(response)
+                then()
 
         self._after(MOVEMENT_TIME, end)
 
     def _send_outgoing(self) -> None:
-        command = self.unit.command[: self.step_size].decode("latin-1")
+        name = self.name_of(self.unit.command)
         for outgoing in self.unit.take_outgoing():
-            self._reply(f"{outgoing.kind} {command}", outgoing.kind, data=outgoing.data)
+            self._reply(f"{outgoing.kind} {name}", outgoing.kind, data=outgoing.data)

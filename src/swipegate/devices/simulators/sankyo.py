@@ -33,6 +33,7 @@ TRACK_FAULTS = {
     Reason.JITTER: "21",
     Reason.NO_ENCODING: "24",
 }
+NOTHING_AT_REAR = "19"
 UNDEFINED, WRONG_PARAMETER, IMPOSSIBLE, NOT_INITIALISED = "00", "01", "02", "B0"
 BLOCKING_ENTRIES = (commands.ENTRY_ANY, commands.ENTRY_MAGNETIC, commands.ENTRY_REAR)
 
@@ -43,6 +44,8 @@ class SankyoSimulator(VerdictSimulator):
     dialect: ClassVar[Dialect] = DIALECT
     faults: ClassVar = FAULTS
     track_faults: ClassVar = TRACK_FAULTS
+    rear_patience = 10.0
+    """Seconds for a card to come to the rear."""
 
     def _power_on(self) -> None:
         super()._power_on()
@@ -71,7 +74,7 @@ class SankyoSimulator(VerdictSimulator):
             case commands.SENSORS:
                 self._positive(bytes((0x40 | (self.mechanism.place is not Place.NOWHERE) << 2,)))
             case commands.ENABLE_ANY | commands.ENABLE_MAGNETIC | commands.DISABLE:
-                self.mechanism.permit(entry=command != commands.DISABLE)
+                self.mechanism.permit(command != commands.DISABLE, rear=command == commands.ENABLE_ANY)
                 self._positive()
             case commands.EJECT:
                 self._move("eject", self._ended(Place.GATE))
@@ -99,8 +102,16 @@ class SankyoSimulator(VerdictSimulator):
     def _await_card(self) -> None:
         if self.mechanism.place is Place.INSIDE:
             self._positive()
+        elif self.unit.command == commands.ENTRY_REAR:
+            self.mechanism.permit(entry=False, rear=True)
+            self._after(self.rear_patience, self._give_up_rear)
         else:
             self.mechanism.permit(entry=True)
+
+    def _give_up_rear(self) -> None:
+        if self.unit.command == commands.ENTRY_REAR and self.mechanism.rear_entry:
+            self.mechanism.permit(entry=False)
+            self._negative(NOTHING_AT_REAR)
 
     def _card_came(self) -> None:
         if self.unit.command in BLOCKING_ENTRIES:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from swipegate.devices.simulators.base import Simulator
+from swipegate.devices.simulators.card_machine import CardMachine
 from swipegate.devices.simulators.cards import TEST_CARD, SimulatedCard
 from swipegate.devices.simulators.faults import named_fault
 from swipegate.devices.simulators.motorised import MotorisedSimulator
@@ -66,7 +67,7 @@ class Director:
         verb = VERBS.get(words[0])
         if verb is None:
             raise ScriptError(f"{words[0]!r} is none of {', '.join(VERBS)}")
-        if verb.motorised and not isinstance(self._simulator, MotorisedSimulator):
+        if verb.motorised and not isinstance(self._simulator, CardMachine):
             raise ScriptError(f"{words[0]}: this device has no motor")
         try:
             verb.do(self, words[1:])
@@ -75,8 +76,8 @@ class Director:
             raise ScriptError(f"{words[0]}: {problem}; write: {words[0]} {verb.usage}".rstrip()) from None
 
     @property
-    def _motorised(self) -> MotorisedSimulator:
-        assert isinstance(self._simulator, MotorisedSimulator)
+    def _motorised(self) -> CardMachine:
+        assert isinstance(self._simulator, CardMachine)
         return self._simulator
 
     def _card(self, words: list[str]) -> SimulatedCard:
@@ -98,6 +99,11 @@ class Director:
     def _inject(self, words: list[str]) -> None:
         number = _number(words[2]) if len(words) > 2 else 0.0
         self._simulator.inject(named_fault(words[1], number), words[0], times=_times(words[3:]))
+
+    def _refuse(self, words: list[str]) -> None:
+        if not isinstance(self._simulator, MotorisedSimulator):
+            raise ValueError("this device refuses no command")
+        self._simulator.refuse(words[0].encode("latin-1"), times=_times(words[1:]))
 
     def _unplug(self, words: list[str]) -> None:
         self._simulator.unplug(_seconds(words[0]) if words else None)
@@ -156,7 +162,7 @@ VERBS = {
     "refuse": _Verb(
         "COMMAND [TIMES]",
         "Refuse the next commands with this beginning.",
-        lambda one, words: one._motorised.refuse(words[0].encode("latin-1"), times=_times(words[1:])),
+        Director._refuse,
         True,
     ),
     "removal": _Verb(
