@@ -6,14 +6,20 @@ from typing import Any
 
 from swipegate.devices.protocols.base import Protocol
 from swipegate.devices.protocols.crt310.dialect import DIALECT as CRT310
+from swipegate.devices.protocols.crt591 import dialect as crt591
 from swipegate.devices.protocols.handshake import Acknowledged, Dialect, HandshakeHost
 from swipegate.devices.protocols.handshake_unit import HandshakeUnit
+from swipegate.devices.protocols.line.host import LineHost, Started
 from swipegate.devices.protocols.msr605 import commands as msr605
 from swipegate.devices.protocols.msr605.blocks import build_iso_block, build_raw_block
 from swipegate.devices.protocols.msr605.host import BlockStarted, Msr605Host
 from swipegate.devices.protocols.msr605.unit import Msr605Unit
 from swipegate.devices.protocols.omron.dialect import DIALECT as OMRON
 from swipegate.devices.protocols.sankyo.dialect import DIALECT as SANKYO
+from swipegate.devices.protocols.sanwa import commands
+from swipegate.devices.protocols.sanwa.framing import framing as sanwa_framing
+from swipegate.devices.protocols.sanwa.host import JobHost
+from swipegate.devices.protocols.sanwa.unit import JobUnit
 from tests.conformance import handshake_vectors
 from tests.fuzz import vectors
 from tests.fuzz.target import Source, Target
@@ -64,11 +70,35 @@ def msr605_host(command: msr605.Command) -> Callable[[], Msr605Host]:
     return host
 
 
+def sanwa_host() -> JobHost:
+    """A CRP-1231's host that waits for the end of a job."""
+    host = JobHost()
+    host.request(READ_ALL, 1, 0.0, within=10.0)
+    return host
+
+
+def line_host() -> LineHost:
+    """A host that waits for a reader to print."""
+    host = LineHost(gap=0.3, with_lrc=False)
+    host.listen(1, 0.0, 10.0)
+    return host
+
+
+sanwa = sanwa_framing()
+READ_ALL = commands.read((1, 2, 3))
+PRINTED = (vectors.TRACK1, vectors.TRACK2, vectors.TRACK3)
 TRACKS = [text.encode() for text in (vectors.TRACK1, vectors.TRACK2, vectors.TRACK3)]
 ENDS = (
     handshake(SANKYO, b"C62", [*handshake_vectors.SANKYO_COMMANDS, *handshake_vectors.SANKYO_RESPONSES]),
     handshake(OMRON, b"C62", handshake_vectors.OMRON_TEXTS),
     handshake(CRT310, b"\x45\x30\x30\x32", handshake_vectors.CRT310_TEXTS),
+    handshake(
+        crt591.dialect(), b"C10", [*handshake_vectors.CRT591_COMMANDS, *handshake_vectors.CRT591_RESPONSES]
+    ),
+    Ends(sanwa_host, JobUnit, (), (b"\x06" + sanwa.encode(b"\x330000"), b"\x15", b"\x06\x02\x06\x33")),
+    Ends(
+        line_host, line_host, (Started,), ("".join(PRINTED).encode() + b"\r", b"%E?;E?+E?\r", b"\x02%1?\x03")
+    ),
     Ends(msr605_host(msr605.READ_ISO), Msr605Unit, (BlockStarted,), (build_iso_block(TRACKS, 0x30),)),
     Ends(msr605_host(msr605.READ_RAW), Msr605Unit, (BlockStarted,), (build_raw_block(TRACKS, 0x30),)),
     Ends(msr605_host(msr605.GET_FIRMWARE), Msr605Unit, (), (b"\x1bREVA1.00", b"\x1b\x79")),

@@ -21,6 +21,9 @@ from swipegate.devices.simulators.cards import Bad, SimulatedCard
 from swipegate.devices.simulators.mechanism import Place
 from tests.devices.drivers.motorised import CARD, KINDS, TRACK1, TRACK2, TRACK3, Kind
 
+# Most tests read a second card to prove that the device is well: the oldest versions run the others.
+pytestmark = pytest.mark.slow
+
 OVER_TIME = 10.0
 
 

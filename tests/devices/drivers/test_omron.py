@@ -18,6 +18,9 @@ from swipegate.devices.simulators.omron import FAULTS, TRACK_FAULTS, OmronSimula
 from tests.devices.drivers.motorised import CARD, KINDS, TRACK1, TRACK2, TRACK3
 from tests.devices.drivers.test_motorised import Reading, serves_next, texts, until
 
+# Most tests read a second card to prove that the device is well: the oldest versions run the others.
+pytestmark = pytest.mark.slow
+
 # The codes of the specification's eight error tables.
 SPECIFIED = [
     *("00", "01", "02", "03"),

@@ -30,7 +30,6 @@ from swipegate.devices.errors import (
     UNANSWERED,
     DeviceError,
     Reason,
-    SettingsError,
 )
 from swipegate.devices.line import LineSettings
 from swipegate.devices.protocols.framing import wipe
@@ -79,12 +78,6 @@ class SanwaSettings(MotorisedSettings):
     """Which one it is."""
     first_bit: FirstBit = FirstBit.LOW
     """Which bit of a byte was first on the stripe."""
-
-    def __post_init__(self) -> None:
-        super(SanwaSettings, self).__post_init__()
-        for name in ("after_read", "after_failure", "card_left"):
-            if getattr(self, name) is Disposal.RETAIN:
-                raise SettingsError(name, "this device has no bin to retain a card in")
 
 
 class _OwnStock(CardSource):
