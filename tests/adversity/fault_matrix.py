@@ -85,7 +85,8 @@ class Visit:
         self._device_id = 0
 
     async def register(self) -> None:
-        url, driver, settings = self._simulator.url, self._subject.driver, dict(self._subject.settings)
+        url, ports = self._subject.device(self._simulator)
+        driver, settings = self._subject.driver, {**self._subject.settings, **ports}
         device = Device(0, url, "test-pc", driver, url, settings, ("iso7813-track2",))
         self._device_id = (await self._house.devices.create(device)).device_id
 

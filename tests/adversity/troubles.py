@@ -1,17 +1,20 @@
 """Which troubles can befall which kind of device, and at which steps of a read."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import pytest
 
-from swipegate.devices.drivers import msr605
+from swipegate.devices.drivers import crt591, motorised, msr605
+from swipegate.devices.drivers.crt591 import Crt591Dispenser
 from swipegate.devices.drivers.handshake_reader import HandshakeReader
+from swipegate.devices.protocols.crt591.dialect import dialect as crt591_dialect
 from swipegate.devices.protocols.msr605 import host as msr605_host
 from swipegate.devices.simulators.base import Simulator
 from swipegate.devices.simulators.card_machine import CardMachine
 from swipegate.devices.simulators.cards import SimulatedCard
+from swipegate.devices.simulators.crt591 import Crt591Simulator
 from swipegate.devices.simulators.faults import (
     Dribble,
     Duplicate,
@@ -29,7 +32,8 @@ from swipegate.devices.simulators.faults import (
 )
 from swipegate.devices.simulators.line import LineSimulator
 from swipegate.devices.simulators.msr605 import Msr605Simulator
-from tests.devices.drivers.motorised import CARD, KINDS, QUICK_QUESTION, TRACK1, TRACK2, Kind
+from swipegate.devices.simulators.sankyo import SankyoSimulator
+from tests.devices.drivers.motorised import CARD, KINDS, QUICK_ACK, QUICK_QUESTION, TRACK1, TRACK2, Kind
 
 PLUGGED_OUT = 0.3
 CONTROL_CODES = b"\x00\xff\x02\x03\x10\x06\x15\x05"
@@ -69,6 +73,8 @@ class Subject:
     settings: Mapping[str, str] = field(default_factory=dict)
     card: SimulatedCard = CARD
     """What people come with."""
+    device: Callable[[Any], tuple[str, Mapping[str, str]]] = lambda simulator: (simulator.url, {})
+    """The port of the device, and settings that name other ports, of the simulator that runs."""
     waits: bool = True
     """Cards wait until it takes one; else they pass once the request says that it waits."""
 
@@ -139,16 +145,78 @@ HANDSHAKE = [
 def handshake_subject(kind: Kind) -> Subject:
     """A motorised reader; one that polls its jobs refuses no frame by itself."""
 
-    def steps(simulator: CardMachine) -> list[bytes]:
-        """Each command that a read sends, by its name, in order."""
-        return list(
-            dict.fromkeys(simulator.name_of(command).encode("latin-1") for command in simulator.received)
-        )
-
     refuses = issubclass(kind.reader, HandshakeReader)
     troubles = [trouble for trouble in HANDSHAKE if refuses or not trouble.name.startswith("refused")]
     settings = {"poll": "0.02", **kind.settings}
-    return Subject(kind.driver, kind.simulator, troubles, steps, kind.quicken, settings)
+    return Subject(kind.driver, kind.simulator, troubles, _names, kind.quicken, settings)
+
+
+# A dispenser and a reader: the trouble befalls one of them.
+
+STOCK = 8
+
+
+class _StockedReader(SankyoSimulator):
+    """A reader that takes its cards from the dispenser behind it; nobody inserts any."""
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self.dispenser = Crt591Simulator(stock=[CARD] * STOCK, outlet=self.push_in)
+        self.dispenser.__enter__()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.dispenser.__exit__(*raised)
+        super().__exit__(*raised)
+
+    def insert(self, card: SimulatedCard, *, after: float = 0.0) -> None:
+        """The stock is full."""
+
+
+class _StockedDispenser(Crt591Simulator):
+    """A dispenser that feeds the reader before it."""
+
+    def __enter__(self) -> Self:
+        self.reader = SankyoSimulator()
+        self.reader.__enter__()
+        self.stock, self.outlet = [CARD] * STOCK, self.reader.push_in
+        return super().__enter__()
+
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__(*raised)
+        self.reader.__exit__(*raised)
+
+    def insert(self, card: SimulatedCard, *, after: float = 0.0) -> None:
+        """The stock is full."""
+
+
+def _ports(reader: Simulator, dispenser: Simulator) -> tuple[str, Mapping[str, str]]:
+    return reader.url, {"dispenser_port": dispenser.url}
+
+
+def _quicken_stocked(monkeypatch: pytest.MonkeyPatch) -> None:
+    KINDS["sankyo"].quicken(monkeypatch)
+    quick = replace(crt591_dialect(), ack_timeout=QUICK_ACK, gap=QUICK_ACK)
+    monkeypatch.setattr(crt591, "dialect", lambda _: quick)
+    monkeypatch.setattr(Crt591Dispenser, "dialect", quick)
+    monkeypatch.setattr(SankyoSimulator, "rear_patience", 2 * QUICK_QUESTION)
+    monkeypatch.setattr(motorised, "ARRIVAL_TIME", 2 * QUICK_QUESTION)
+
+
+def _names(simulator: CardMachine) -> list[bytes]:
+    """Each command that a read sends, by its name, in order."""
+    return list(dict.fromkeys(simulator.name_of(command).encode("latin-1") for command in simulator.received))
+
+
+def _stocked(kind: type[Simulator], device: Callable[[Any], tuple[str, Mapping[str, str]]]) -> Subject:
+    settings = {"poll": "0.02", "reader": "sankyo", "dispenser": "crt591"}
+    # What one of them suffers, the other may be the first to tell: nothing comes, or nothing is taken.
+    more = frozenset({"PICK_FAILED", "JAM"})
+    troubles = [
+        replace(trouble, reasons=trouble.reasons | more) if trouble.reasons else trouble
+        for trouble in HANDSHAKE
+    ]
+    return Subject("stocked", kind, troubles, _names, _quicken_stocked, settings, device=device)
 
 
 # Desktop and swipe readers: a step is a kind of reply.
@@ -240,6 +308,8 @@ def _msr605(mode: str, *steps: bytes) -> Subject:
 
 SUBJECTS = {
     **{title: handshake_subject(kind) for title, kind in KINDS.items()},
+    "stocked, its reader": _stocked(_StockedReader, lambda one: _ports(one, one.dispenser)),
+    "stocked, its dispenser": _stocked(_StockedDispenser, lambda one: _ports(one.reader, one)),
     "msr605": _msr605("iso", b"test", b"block"),
     "msr605, raw": _msr605("raw", b"test", b"status", b"block"),
     "line": Subject(

@@ -8,6 +8,7 @@ from swipegate.devices.simulators.cards import TEST_CARD, SimulatedCard
 from swipegate.devices.simulators.faults import FAULT_NAMES, Fault, named_fault
 from swipegate.devices.simulators.msr605 import Msr605Simulator
 from swipegate.devices.simulators.sankyo import SankyoSimulator
+from swipegate.devices.simulators.sanwa import SanwaSimulator
 from swipegate.devices.simulators.script import VERBS, Director, ScriptError
 
 
@@ -83,3 +84,11 @@ def test_what_needs_a_motor_is_refused_without_one() -> None:
             if verb.motorised:
                 with pytest.raises(ScriptError, match=f"^{name}: this device has no motor$"):
                     Director(simulator).do(name)
+
+
+def test_a_stock_is_filled_where_there_is_one(simulator: SankyoSimulator) -> None:
+    with pytest.raises(ScriptError, match=r"^stock: this device has no stock"):
+        Director(simulator).do("stock")
+    with SanwaSimulator() as reader:
+        Director(reader).perform(["stock", "stock test"])
+        assert reader.stock == [TEST_CARD, TEST_CARD]

@@ -124,7 +124,20 @@ class Crt591Dispenser(HandshakeDevice, Dispenser):
         except LinkLost:
             raise
         except DeviceError:
+            return await self._initialise()
+
+    async def _initialise(self) -> _Status:
+        """Bring the device up; where no answer came, the status tells whether it did."""
+        try:
             return _accept(await self._order(commands.initialise(commands.AS_IT_IS)))
+        except DeviceError as error:
+            if error.reason not in UNANSWERED:
+                raise
+            unanswered = error
+        try:
+            return await self._status()
+        except DeviceError:
+            raise unanswered from None
 
     # The way of a card.
 
@@ -143,9 +156,17 @@ class Crt591Dispenser(HandshakeDevice, Dispenser):
             return _accept(await self._order(command))
         except DeviceError as error:
             if error.reason not in UNANSWERED:
-                raise
+                raise await self._explained(error, command) from None
         status = await self._come_to_rest()
         return status if done(status) else _accept(await self._order(command))
+
+    async def _explained(self, error: DeviceError, command: bytes) -> DeviceError:
+        """A dispenser that cannot move a card has perhaps none any more."""
+        with contextlib.suppress(DeviceError):
+            refused = bool(error.device_code) and error.reason is Reason.DESYNC and command != commands.PICK
+            if refused and (await self._status()).place == responses.NO_CARD:
+                return DeviceError(Reason.CARD_PULLED_OUT, "the card is gone", device_code=error.device_code)
+        return error
 
     async def _status(self) -> _Status:
         return _accept(await self._ask(commands.STATUS))

@@ -9,6 +9,7 @@ from swipegate.devices.drivers.motorised import CardSource, Disposal, MotorisedS
 from swipegate.devices.drivers.serial_reader import ReadUnderWay, StateReport
 from swipegate.devices.drivers.settings import settings_from
 from swipegate.devices.drivers.verdict_reader import VerdictReader
+from swipegate.devices.errors import UNANSWERED, DeviceError
 from swipegate.devices.line import LineSettings
 from swipegate.devices.protocols.handshake import Dialect
 from swipegate.devices.protocols.sankyo import commands
@@ -109,4 +110,8 @@ class SankyoReader(VerdictReader):
     async def _feed_in(self, source: CardSource) -> None:
         """By the rear alone, which no other command opens without the gate: no person's card may slip in."""
         await source.pick()
-        self._accept(await self._await_fed(commands.ENTRY_REAR, source))
+        try:
+            self._accept(await self._await_fed(commands.ENTRY_REAR, source))
+        except DeviceError as error:
+            if error.reason not in UNANSWERED or await self._position() is not Position.INSIDE:
+                raise

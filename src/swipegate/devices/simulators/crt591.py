@@ -50,10 +50,11 @@ class Crt591Simulator(MotorisedSimulator):
         stock: Iterable[SimulatedCard] = (),
         outlet: Callable[[SimulatedCard], bool] | None = None,
         path: Path | None = None,
+        listen: tuple[str, int] = ("127.0.0.1", 0),
     ) -> None:
         self.stock = list(stock)
         self.outlet = outlet or self._take_by_hand
-        super().__init__(wire, path=path)
+        super().__init__(wire, path=path, listen=listen)
 
     def _power_on(self) -> None:
         super()._power_on()

@@ -50,6 +50,7 @@ class SankyoSimulator(VerdictSimulator):
     def _power_on(self) -> None:
         super()._power_on()
         self.initialised = False
+        self._rear_waits = 0
         self.status_fault = ""  # told instead of the status until the next initialisation
         self.mechanism.on_card_in = self._card_came
 
@@ -104,12 +105,18 @@ class SankyoSimulator(VerdictSimulator):
             self._positive()
         elif self.unit.command == commands.ENTRY_REAR:
             self.mechanism.permit(entry=False, rear=True)
-            self._after(self.rear_patience, self._give_up_rear)
+            self._rear_waits += 1
+            waits = self._rear_waits
+            self._after(self.rear_patience, lambda: self._give_up_rear(waits))
         else:
             self.mechanism.permit(entry=True)
 
-    def _give_up_rear(self) -> None:
-        if self.unit.command == commands.ENTRY_REAR and self.mechanism.rear_entry:
+    def _give_up_rear(self, waits: int) -> None:
+        if (
+            waits == self._rear_waits
+            and self.unit.command == commands.ENTRY_REAR
+            and self.mechanism.rear_entry
+        ):
             self.mechanism.permit(entry=False)
             self._negative(NOTHING_AT_REAR)
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from swipegate.devices.simulators.base import Simulator
 from swipegate.devices.simulators.card_machine import CardMachine
 from swipegate.devices.simulators.cards import TEST_CARD, SimulatedCard
+from swipegate.devices.simulators.crt591 import Crt591Simulator
 from swipegate.devices.simulators.faults import named_fault
 from swipegate.devices.simulators.motorised import MotorisedSimulator
+from swipegate.devices.simulators.sanwa import SanwaSimulator
 
 LINE_CHARACTERS_MAX = 1000
 TIMES_MAX = 1000
@@ -100,6 +102,11 @@ class Director:
         number = _number(words[2]) if len(words) > 2 else 0.0
         self._simulator.inject(named_fault(words[1], number), words[0], times=_times(words[3:]))
 
+    def _fill(self, words: list[str]) -> None:
+        if not isinstance(self._simulator, Crt591Simulator | SanwaSimulator):
+            raise ValueError("this device has no stock")
+        self._simulator.stock.append(self._card(words))
+
     def _refuse(self, words: list[str]) -> None:
         if not isinstance(self._simulator, MotorisedSimulator):
             raise ValueError("this device refuses no command")
@@ -153,6 +160,7 @@ VERBS = {
     "put-inside": _Verb(
         "[NAME]", "A card is inside.", lambda one, words: one._motorised.put_inside(one._card(words)), True
     ),
+    "stock": _Verb("[NAME]", "Put a card into the stock.", Director._fill, True),
     "fail": _Verb(
         "FAULT [TIMES]",
         "Let the next movements fail: jam, motor, shutter, sensor ...",
