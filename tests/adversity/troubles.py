@@ -11,6 +11,7 @@ from swipegate.devices.drivers.crt591 import Crt591Dispenser
 from swipegate.devices.drivers.handshake_reader import HandshakeReader
 from swipegate.devices.protocols.crt591.dialect import dialect as crt591_dialect
 from swipegate.devices.protocols.msr605 import host as msr605_host
+from swipegate.devices.protocols.sanwa.framing import framing as sanwa_framing
 from swipegate.devices.simulators.base import Simulator
 from swipegate.devices.simulators.card_machine import CardMachine
 from swipegate.devices.simulators.cards import SimulatedCard
@@ -31,6 +32,7 @@ from swipegate.devices.simulators.faults import (
     StopAfter,
 )
 from swipegate.devices.simulators.line import LineSimulator
+from swipegate.devices.simulators.motorised import MotorisedSimulator
 from swipegate.devices.simulators.msr605 import Msr605Simulator
 from swipegate.devices.simulators.sankyo import SankyoSimulator
 from tests.devices.drivers.motorised import CARD, KINDS, QUICK_ACK, QUICK_QUESTION, TRACK1, TRACK2, Kind
@@ -90,6 +92,13 @@ def _on_ack(fault: Fault, times: int = 1) -> Act:
     return lambda simulator, step: simulator.inject(fault, f"ack {step.decode('latin-1')}", times=times)
 
 
+def _older(simulator: CardMachine, step: bytes) -> None:
+    """What answered another command comes first."""
+    framing = simulator.dialect.framing() if isinstance(simulator, MotorisedSimulator) else sanwa_framing()
+    older = framing.encode(b"P9900" if isinstance(simulator, MotorisedSimulator) else b"\x9910000")
+    _on_response(JunkBefore(older))(simulator, step)
+
+
 def _refuses(times: int) -> Act:
     return lambda simulator, step: simulator.refuse(step, times=times)
 
@@ -115,6 +124,7 @@ HANDSHAKE = [
     Trouble("stops in the middle", _on_response(StopAfter(4))),
     Trouble("junk before", _on_response(JunkBefore(CONTROL_CODES))),
     Trouble("junk after", _on_response(JunkAfter(CONTROL_CODES))),
+    Trouble("response to an older command", _older),
     Trouble("hangs up in the middle", _on_response(HangUp(3)), frozenset({"LINK_LOST"})),
     Trouble("plug pulled", _at(lambda simulator: simulator.unplug(PLUGGED_OUT)), PULLED),
     Trouble(

@@ -52,6 +52,8 @@ class Simulator(ABC):
         """Seconds that a byte takes on the line, either way; a pseudo-terminal or socket has no time of its own."""
         self.carried = 0
         """Bytes that the line carried, both ways."""
+        self.late = 0.0
+        """Seconds by which it said things later than it meant to, in all: its own slowness, not a host's."""
         self._line_free = 0.0
         self._stopping = False
         self._wake_read, self._wake_write = -1, -1
@@ -217,7 +219,8 @@ class Simulator(ABC):
 
     def _send_due(self, now: float) -> None:
         while self._outbox and self._outbox[0][0] <= now:
-            _, _, piece = heapq.heappop(self._outbox)
+            due, _, piece = heapq.heappop(self._outbox)
+            self.late += time.monotonic() - due
             if piece is HANG_UP:
                 self._outbox.clear()
                 self._wire.hang_up()
