@@ -12,7 +12,7 @@ from swipegate.devices.simulators import BUILT_IN as SIMULATORS
 from tests.adversity.fault_matrix import outcomes
 from tests.adversity.troubles import handshake_subject
 from tests.devices.drivers.motorised import CARD, TRACK1, TRACK2, Kind
-from tests.devices.drivers.test_motorised import Reading, texts
+from tests.devices.drivers.reading import Reading, texts
 
 PAGE = Path(__file__).parents[2] / "docs" / "devices.md"
 CODE = re.compile(r"```python\n# (\w+\.py)\n(.*?)```", re.DOTALL)

@@ -17,7 +17,7 @@ from swipegate.devices.simulators.crt310 import REFUSALS, TRACK_FAULTS, UNREADAB
 from swipegate.devices.simulators.faults import Dribble, Fault, FlipBits, LoseByte, Piece, Replace, Silence
 from swipegate.devices.simulators.mechanism import Place
 from tests.devices.drivers.motorised import CARD, KINDS, TRACK1, TRACK2, TRACK3
-from tests.devices.drivers.test_motorised import Reading, serves_next, texts, until
+from tests.devices.drivers.reading import Reading, serves_next, texts, until
 
 # Most tests read a second card to prove that the device is well: the oldest versions run the others.
 pytestmark = pytest.mark.slow

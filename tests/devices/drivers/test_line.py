@@ -28,7 +28,7 @@ from swipegate.devices.simulators.cards import Bad, SimulatedCard
 from swipegate.devices.simulators.faults import Fault
 from swipegate.devices.simulators.line import Form, LineSimulator
 from tests.devices.drivers.motorised import CARD, TRACK1, TRACK2, TRACK3
-from tests.devices.drivers.test_motorised import Reading, texts, until
+from tests.devices.drivers.reading import Reading, texts, until
 from tests.devices.protocols.test_line_swipe import SECURE_MAG
 
 # Most tests read a second card to prove that the device is well: the oldest versions run the others.

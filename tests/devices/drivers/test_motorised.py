@@ -1,12 +1,10 @@
 """What holds for every motorised reader, against its simulator on a real socket."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from swipegate.core.symbols import decode_packed
 from swipegate.devices.errors import (
     DeviceError,
     LinkLost,
@@ -15,16 +13,15 @@ from swipegate.devices.errors import (
     Reason,
     SettingsError,
 )
-from swipegate.devices.reader import CardReader, ReadResult, ReadState, TrackRead
+from swipegate.devices.reader import CardReader, ReadState
 from swipegate.devices.simulators.card_machine import CardMachine
 from swipegate.devices.simulators.cards import Bad, SimulatedCard
 from swipegate.devices.simulators.mechanism import Place
 from tests.devices.drivers.motorised import CARD, KINDS, TRACK1, TRACK2, TRACK3, Kind
+from tests.devices.drivers.reading import Reading, serves_next, texts, until
 
 # Most tests read a second card to prove that the device is well: the oldest versions run the others.
 pytestmark = pytest.mark.slow
-
-OVER_TIME = 10.0
 
 
 @pytest.fixture(params=KINDS.values(), ids=KINDS)
@@ -47,68 +44,11 @@ async def reader(kind: Kind, simulator: CardMachine) -> AsyncIterator[CardReader
     await reader.close()
 
 
-class Reading:
-    """A read in its own task, and the states it reported."""
-
-    def __init__(self, reader: CardReader, seconds: float = 5.0) -> None:
-        self.states: list[ReadState] = []
-        self._reached = {state: asyncio.Event() for state in ReadState}
-        deadline = time.monotonic() + seconds
-        self.task = asyncio.create_task(reader.read("opaque", deadline=deadline, on_state=self._on_state))
-
-    def _on_state(self, state: ReadState) -> None:
-        self.states.append(state)
-        self._reached[state].set()
-
-    async def reaches(self, state: ReadState) -> None:
-        async with asyncio.timeout(OVER_TIME):
-            await self._reached[state].wait()
-
-    async def result(self) -> ReadResult:
-        async with asyncio.timeout(OVER_TIME):
-            return await self.task
-
-    async def fails(self) -> DeviceError:
-        with pytest.raises(DeviceError) as failed:
-            await self.result()
-        assert "4111" not in str(failed.value)
-        return failed.value
-
-
-def text_of(track: TrackRead) -> str | None:
-    """What was read of a track, or the name of the reason why it was not."""
-    if track.bits is not None:
-        return decode_packed(track.bits).text
-    return track.error if track.text is None else track.text.decode()
-
-
-def texts(result: ReadResult) -> list[str | None]:
-    """What was read, a track with an error by the name of its reason."""
-    return [text_of(track) for track in result.tracks]
-
-
 def require_bin(kind: Kind) -> None:
     if not kind.reader.capabilities.can_retain:
         with pytest.raises(SettingsError):
             kind.create("socket://127.0.0.1:1", after_read="retain")
         pytest.skip("it has no bin, and says so")
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for the simulator's thread."""
-    end = time.monotonic() + OVER_TIME
-    while not holds():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.01)
-
-
-async def serves_next(simulator: CardMachine, reader: CardReader) -> None:
-    """The next card is read, and presented."""
-    taken = len(simulator.mechanism.taken)
-    simulator.insert(CARD)
-    assert texts(await Reading(reader).result()) == [TRACK1, TRACK2, TRACK3]
-    await reader.release(accepted=True)
-    await until(lambda: len(simulator.mechanism.taken) > taken)
 
 
 async def test_card_is_taken_in_read_and_presented(simulator: CardMachine, reader: CardReader) -> None:

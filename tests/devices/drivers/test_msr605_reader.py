@@ -16,11 +16,12 @@ from swipegate.devices.protocols.msr605 import host
 from swipegate.devices.protocols.msr605.blocks import STATUSES, Mark, Status, build_iso_block, parse_block
 from swipegate.devices.protocols.msr605.commands import Code
 from swipegate.devices.protocols.msr605.errors import ERRORS, TRACK_ERRORS
-from swipegate.devices.reader import MESSAGE_CHARACTERS_MAX, ReadResult, ReadState
+from swipegate.devices.reader import MESSAGE_CHARACTERS_MAX, ReadState
 from swipegate.devices.simulators import faults
 from swipegate.devices.simulators.cards import Bad, SimulatedCard
 from swipegate.devices.simulators.faults import Fault
 from swipegate.devices.simulators.msr605 import Msr605Simulator
+from tests.devices.drivers.reading import Reading, texts
 
 # Published test numbers.
 TRACK1 = "%B4111111111111111^TEST/CARD^30012010000000000000?"
@@ -44,33 +45,6 @@ def quick_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
 # Most of what a unit does is the same on either wire: such tests run on the pseudo-terminal alone, to be
 # quick.
 on_pty = pytest.mark.parametrize("simulator", ["pty"], indirect=True)
-
-
-class Reading:
-    """A read in its own task, and the states it reported."""
-
-    def __init__(self, reader: Msr605Reader, seconds: float = 5.0) -> None:
-        self.states: list[ReadState] = []
-        self._reached = {state: asyncio.Event() for state in ReadState}
-        deadline = time.monotonic() + seconds
-        self.task = asyncio.create_task(reader.read("opaque", deadline=deadline, on_state=self._on_state))
-
-    def _on_state(self, state: ReadState) -> None:
-        self.states.append(state)
-        self._reached[state].set()
-
-    async def reaches(self, state: ReadState) -> None:
-        async with asyncio.timeout(OVER_TIME):
-            await self._reached[state].wait()
-
-    async def result(self) -> ReadResult:
-        async with asyncio.timeout(OVER_TIME):
-            return await self.task
-
-
-def texts(result: ReadResult) -> list[str | None]:
-    """What was read, a track with an error by the name of its reason."""
-    return [track.error if track.text is None else track.text.decode() for track in result.tracks]
 
 
 async def is_well(simulator: Msr605Simulator, reader: Msr605Reader) -> None:

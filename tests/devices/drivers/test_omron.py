@@ -16,7 +16,7 @@ from swipegate.devices.simulators.faults import Dribble, FlipBits, LoseByte, Rep
 from swipegate.devices.simulators.mechanism import Place
 from swipegate.devices.simulators.omron import FAULTS, TRACK_FAULTS, OmronSimulator
 from tests.devices.drivers.motorised import CARD, KINDS, TRACK1, TRACK2, TRACK3
-from tests.devices.drivers.test_motorised import Reading, serves_next, texts, until
+from tests.devices.drivers.reading import Reading, serves_next, texts, until
 
 # Most tests read a second card to prove that the device is well: the oldest versions run the others.
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ from swipegate.devices.protocols.sankyo import commands
 from swipegate.devices.protocols.sankyo.errors import ERRORS
 from swipegate.devices.simulators.sankyo import FAULTS, TRACK_FAULTS, SankyoSimulator
 from tests.devices.drivers.motorised import CARD, KINDS
-from tests.devices.drivers.test_motorised import Reading, serves_next
+from tests.devices.drivers.reading import Reading, serves_next
 
 # The codes of the specification's error table.
 SPECIFIED = [

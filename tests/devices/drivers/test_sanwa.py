@@ -29,7 +29,7 @@ from swipegate.devices.simulators.faults import (
 from swipegate.devices.simulators.mechanism import Place
 from swipegate.devices.simulators.sanwa import SanwaSimulator
 from tests.devices.drivers.motorised import CARD, KINDS, QUICK_MOVEMENT, TRACK1, TRACK2, TRACK3
-from tests.devices.drivers.test_motorised import Reading, texts, until
+from tests.devices.drivers.reading import Reading, texts, until
 
 # Most tests read a second card to prove that the device is well: the oldest versions run the others.
 pytestmark = pytest.mark.slow

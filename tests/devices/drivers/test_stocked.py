@@ -25,7 +25,7 @@ from swipegate.devices.simulators.faults import HangUp, Late, Silence
 from swipegate.devices.simulators.mechanism import Place
 from swipegate.devices.simulators.sankyo import SankyoSimulator
 from tests.devices.drivers.motorised import CARD, KINDS, QUICK_ACK, TRACK1, TRACK2, TRACK3
-from tests.devices.drivers.test_motorised import Reading, texts, until
+from tests.devices.drivers.reading import Reading, texts, until
 
 # Most tests read a second card to prove that the device is well: the oldest versions run the others.
 pytestmark = pytest.mark.slow
