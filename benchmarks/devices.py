@@ -20,6 +20,7 @@ from swipegate.devices.line import LineSettings
 from swipegate.devices.protocols.base import Protocol
 from swipegate.devices.protocols.crt591 import dialect as crt591
 from swipegate.devices.protocols.handshake import Dialect, HandshakeHost
+from swipegate.devices.protocols.line.host import LineHost
 from swipegate.devices.protocols.msr605 import commands as msr605
 from swipegate.devices.protocols.msr605.blocks import build_iso_block
 from swipegate.devices.protocols.msr605.host import Msr605Host
@@ -34,6 +35,8 @@ from swipegate.devices.simulators.cards import TEST_CARD
 FRAMES = 20_000
 READS = 50
 ROUNDS = 5
+# Seconds between exchanges, by the clock that the protocols are told.
+PAUSE = 10.0
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,10 @@ def exchanges() -> list[Exchange]:
     ask_swipe = lambda number: swipes.request(msr605.READ_ISO, number, 0.0, 9.0)  # noqa: E731
     block = build_iso_block([str(track).encode() for track in TEST_CARD.tracks], 0x30)
     found.append(Exchange("msr605", swipes, ask_swipe, block, byte_time(LineSettings(), 9600)))
+    prints = LineHost(gap=0.3, with_lrc=False)
+    printed = "".join(map(str, TEST_CARD.tracks)).encode() + b"\r"
+    ask_print = lambda number: prints.listen(number, PAUSE * number, 9.0)  # noqa: E731
+    found.append(Exchange("line", prints, ask_print, printed, byte_time(LineSettings(), 9600)))
     return found
 
 
@@ -125,7 +132,8 @@ def exchanges_a_second(exchange: Exchange) -> float:
         start = time.process_time()
         for number in range(FRAMES):
             exchange.ask(number)
-            events = exchange.host.receive(exchange.answer, 0.0)
+            events = exchange.host.receive(exchange.answer, PAUSE * number)
+            events += exchange.host.tick(PAUSE * number + 1)  # ends a line that was printed
             exchange.host.to_send()
             assert len(events) in (1, 2)
         best = max(best, FRAMES / (time.process_time() - start))

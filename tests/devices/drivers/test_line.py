@@ -322,22 +322,24 @@ async def test_fault_of_a_line(
 
 MAGNESAFE = TRACK1 + TRACK2 + "|0600|00112233445566778899AABBCCDDEEFF||||\r"
 REFUSED = [
-    ("MagneSafe", MAGNESAFE.encode(), Reason.NOT_INITIALISED),
-    ("SecureMag", SECURE_MAG, Reason.NOT_INITIALISED),
-    ("noise of 8 bits", bytes(range(128, 255)), Reason.DESYNC),
-    ("without end", b"%4111" * 1000, Reason.DESYNC),
-    ("two swipes", (TRACK1 + TRACK2 + "\r").encode() * 2, Reason.DESYNC),
+    ("MagneSafe", MAGNESAFE.encode(), Reason.NOT_INITIALISED, "MagneSafe"),
+    ("SecureMag", SECURE_MAG, Reason.NOT_INITIALISED, "ID TECH SecureMag"),
+    ("noise of 8 bits", bytes(range(128, 255)), Reason.DESYNC, ""),
+    ("without end", b"%4111" * 1000, Reason.DESYNC, ""),
+    ("two swipes", (TRACK1 + TRACK2 + "\r").encode() * 2, Reason.DESYNC, ""),
 ]
 
 
-@pytest.mark.parametrize(("line", "reason"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+@pytest.mark.parametrize(
+    ("line", "reason", "code"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
+)
 async def test_what_is_no_swipe_in_clear(
-    simulator: LineSimulator, reader: LineReader, line: bytes, reason: Reason
+    simulator: LineSimulator, reader: LineReader, line: bytes, reason: Reason, code: str
 ) -> None:
     reading = await waiting(reader)
     simulator.say(line)
     failure = await reading.fails()
-    assert failure.reason is reason
+    assert (failure.reason, failure.device_code) == (reason, code)
     assert failure.detail
     await is_well(simulator, reader)
 

@@ -132,7 +132,7 @@ class LineReader(SerialReader[LineHost, HostEvent]):
         if isinstance(event, Swiped):
             return judge(event.swipe, self._settings.tracks)
         assert isinstance(event, Broken)
-        raise DeviceError(event.reason, event.detail)
+        raise DeviceError(event.reason, event.detail, device_code=event.form)
 
     async def _listen(self, deadline: float) -> None:
         exchange, protocol = self._next_exchange(), self._protocol

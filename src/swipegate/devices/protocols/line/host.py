@@ -44,6 +44,8 @@ class Broken:
     exchange: int
     reason: Reason
     detail: str
+    form: str = ""
+    """The encrypted form that it is in, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ class LineHost(Protocol[HostEvent]):
         noise = len(_NOISE.findall(burst))
         if form := form_of(burst):
             clear = f"an encrypted swipe of {form}; set the reader to send clear tracks"
-            self._break(Reason.NOT_INITIALISED, clear, events)
+            self._break(Reason.NOT_INITIALISED, clear, events, form)
         elif noise > max(NOISE_BYTES_MAX, len(burst) // 4):
             wrong = f"{noise} of {len(burst)} bytes are no text; see to the settings of the line"
             self._break(Reason.DESYNC, wrong, events)
@@ -161,6 +163,6 @@ class LineHost(Protocol[HostEvent]):
             events.append(TimedOut(self._exchange))
             self.wipe()
 
-    def _break(self, reason: Reason, detail: str, events: list[HostEvent]) -> None:
-        events.append(Broken(self._exchange, reason, detail))
+    def _break(self, reason: Reason, detail: str, events: list[HostEvent], form: str = "") -> None:
+        events.append(Broken(self._exchange, reason, detail, form))
         self.wipe()
