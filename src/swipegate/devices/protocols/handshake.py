@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from swipegate.devices.errors import Reason
-from swipegate.devices.protocols.base import Protocol
-from swipegate.devices.protocols.framing import Control, Damaged, Frame, Framing, wipe
+from swipegate.devices.protocols.framed_host import FramedHost
+from swipegate.devices.protocols.framing import Framing, wipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class _Turn(enum.Enum):
     STOP = enum.auto()
 
 
-class HandshakeHost(Protocol[HostEvent]):
+class HandshakeHost(FramedHost[HostEvent]):
     """The host's end: one exchange at a time.
 
     Every exchange ends with just one of Answered, Stopped and Broken, but for a `cancel` that is not echoed; every
@@ -95,10 +95,8 @@ class HandshakeHost(Protocol[HostEvent]):
     """
 
     def __init__(self, dialect: Dialect) -> None:
-        self.stale = 0
-        """Frames and control codes that answered nothing."""
+        super().__init__(dialect.framing(), dialect.gap)
         self._dialect = dialect
-        self._framing = dialect.framing()
         self._turn = _Turn.IDLE
         self._exchange = 0
         self._command = b""
@@ -106,9 +104,6 @@ class HandshakeHost(Protocol[HostEvent]):
         self._within = 0.0
         self._sent = 0
         self._asked = 0
-        self._until = 0.0
-        self._last = 0.0
-        self._out = bytearray()
 
     def request(
         self,
@@ -144,41 +139,17 @@ class HandshakeHost(Protocol[HostEvent]):
         self._turn, self._until, self._asked = _Turn.STOP, now + self._dialect.ack_timeout, 1
         return self._dialect.cancel
 
-    def receive(self, data: bytes, now: float) -> list[HostEvent]:
-        events: list[HostEvent] = []
-        self._last = now
-        for byte in data:
-            token = self._framing.feed(byte)
-            if isinstance(token, Control):
-                self._take_control(token.code, now, events)
-            elif isinstance(token, Frame):
-                self._take_frame(token.text, events)
-            elif isinstance(token, Damaged):
-                self._miss(token.detail, now, events)
-        return events
-
-    def tick(self, now: float) -> list[HostEvent]:
-        events: list[HostEvent] = []
-        if self._framing.in_frame and now - self._last >= self._dialect.gap:
-            self._framing.wipe()
-            self._miss("a frame stopped short", now, events)
-        elif self._turn is not _Turn.IDLE and now >= self._until and not self._framing.in_frame:
-            self._time_out(now, events)
-        return events
-
-    def to_send(self) -> bytes:
-        out = bytes(self._out)
-        self._out.clear()
-        return out
-
     def wipe(self) -> None:
-        self._framing.wipe()
-        self._out.clear()
+        super().wipe()
         self._turn = _Turn.IDLE
 
     def discard(self, event: HostEvent) -> None:
         if isinstance(event, Answered):
             wipe(event.text)
+
+    @property
+    def _waits(self) -> bool:
+        return self._turn is not _Turn.IDLE
 
     def _take_control(self, code: bytes, now: float, events: list[HostEvent]) -> None:
         dialect = self._dialect
@@ -193,7 +164,7 @@ class HandshakeHost(Protocol[HostEvent]):
         else:
             self.stale += 1
 
-    def _take_frame(self, text: bytearray, events: list[HostEvent]) -> None:
+    def _take_frame(self, text: bytearray, now: float, events: list[HostEvent]) -> None:
         if self._turn not in (_Turn.RESPONSE, _Turn.STOP) or not self._dialect.answers(
             self._command, bytes(text)
         ):
@@ -204,8 +175,7 @@ class HandshakeHost(Protocol[HostEvent]):
             self._out += self._dialect.ack
         self._end(Answered(self._exchange, text), events)
 
-    def _miss(self, detail: str, now: float, events: list[HostEvent]) -> None:
-        """A response came damaged."""
+    def _take_damage(self, detail: str, now: float, events: list[HostEvent]) -> None:
         damaged = Broken(self._exchange, Reason.BAD_CHECK, detail)
         if self._turn is not _Turn.RESPONSE:
             self.stale += 1

@@ -3,8 +3,8 @@
 import enum
 
 from swipegate.devices.errors import Reason
-from swipegate.devices.protocols.base import Protocol
-from swipegate.devices.protocols.framing import Control, Damaged, Frame, wipe
+from swipegate.devices.protocols.framed_host import FramedHost
+from swipegate.devices.protocols.framing import wipe
 from swipegate.devices.protocols.handshake import Answered, Broken
 from swipegate.devices.protocols.sanwa.framing import ACK, ENQ, GAP, NAK, framing
 from swipegate.devices.protocols.sanwa.responses import HEAD_SIZE, UNDER_WAY
@@ -26,7 +26,7 @@ class _Turn(enum.Enum):
     PAUSE = enum.auto()
 
 
-class JobHost(Protocol[JobEvent]):
+class JobHost(FramedHost[JobEvent]):
     """One job at a time, from its command to the response that tells its end.
 
     Every exchange ends with just one Answered or Broken that tells its exchange. A new command makes the device
@@ -35,9 +35,7 @@ class JobHost(Protocol[JobEvent]):
     """
 
     def __init__(self) -> None:
-        self.stale = 0
-        """Frames and control codes that answered nothing."""
-        self._framing = framing()
+        super().__init__(framing(), GAP)
         self._turn = _Turn.IDLE
         self._exchange = 0
         self._command = b""
@@ -46,10 +44,7 @@ class JobHost(Protocol[JobEvent]):
         self._within = 0.0
         self._sent = 0
         self._asked = 0
-        self._until = 0.0
         self._job_until = 0.0
-        self._last = 0.0
-        self._out = bytearray()
 
     def request(
         self, command: bytes, exchange: int, now: float, *, within: float, repeatable: bool = True
@@ -64,41 +59,17 @@ class JobHost(Protocol[JobEvent]):
         self._turn, self._until = _Turn.ACK, now + ACK_TIMEOUT
         return self._framing.encode(command)
 
-    def receive(self, data: bytes, now: float) -> list[JobEvent]:
-        events: list[JobEvent] = []
-        self._last = now
-        for byte in data:
-            token = self._framing.feed(byte)
-            if isinstance(token, Control):
-                self._take_control(token.code, now, events)
-            elif isinstance(token, Frame):
-                self._take_frame(token.text, now, events)
-            elif isinstance(token, Damaged):
-                self._take_damage(token.detail, now, events)
-        return events
-
-    def tick(self, now: float) -> list[JobEvent]:
-        events: list[JobEvent] = []
-        if self._framing.in_frame and now - self._last >= GAP:
-            self._framing.wipe()
-            self._take_damage("a frame stopped short", now, events)
-        elif self._turn is not _Turn.IDLE and now >= self._until and not self._framing.in_frame:
-            self._time_out(now, events)
-        return events
-
-    def to_send(self) -> bytes:
-        out = bytes(self._out)
-        self._out.clear()
-        return out
-
     def wipe(self) -> None:
-        self._framing.wipe()
-        self._out.clear()
+        super().wipe()
         self._turn = _Turn.IDLE
 
     def discard(self, event: JobEvent) -> None:
         if isinstance(event, Answered):
             wipe(event.text)
+
+    @property
+    def _waits(self) -> bool:
+        return self._turn is not _Turn.IDLE
 
     def _take_control(self, code: bytes, now: float, events: list[JobEvent]) -> None:
         if self._turn is _Turn.ACK and code == ACK:
