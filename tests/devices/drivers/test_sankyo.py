@@ -1,5 +1,6 @@
 """What is the ICT3Q8's own: its error codes, its commands, and what it is told in which order."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,28 @@ async def test_a_pseudo_terminal_serves_where_parity_is_left_out(tmp_path: Path)
         simulator.insert(CARD)
         assert (await Reading(reader).result()).readable
         await reader.close()
+
+
+async def test_the_device_has_its_rest_before_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    rest = 0.05
+    monkeypatch.setattr(SankyoReader, "rest", rest)
+    with SankyoSimulator() as simulator:
+        reader = KINDS["sankyo, blocking"].create(simulator.url)
+        heard: list[tuple[float, bytes]] = []
+        respond, note = simulator.unit.respond, simulator._note
+        monkeypatch.setattr(
+            simulator.unit, "respond", lambda text, now: (heard.append((now, b"")), respond(text, now))[1]
+        )
+        monkeypatch.setattr(
+            simulator, "_note", lambda command: (heard.append((time.monotonic(), command)), note(command))[1]
+        )
+        simulator.insert(CARD)
+        await Reading(reader).result()
+        await reader.close()
+    pauses = {
+        command: heard[index][0] - heard[index - 1][0]
+        for index, (_, command) in enumerate(heard)
+        if index and command and not heard[index - 1][1]
+    }
+    assert commands.ENTRY_MAGNETIC in pauses
+    assert min(pauses.values()) >= rest

@@ -46,6 +46,7 @@ class Crt310Reader(HandshakeReader):
     capabilities: ClassVar = Capabilities(tracks=frozenset({1, 2, 3}), motorised=True)
     line: ClassVar = LineSettings(baud_rate=9600)
     settle_time: ClassVar = 60.0
+    forbids_entry: ClassVar = commands.PROHIBIT
     dialect: ClassVar[Dialect] = DIALECT
     _settings: Crt310Settings
 
@@ -63,11 +64,6 @@ class Crt310Reader(HandshakeReader):
         await self._link.send(lambda now: protocol.cancel(exchange, now))
         await self._forbid_entry()
         _succeed(await self._ask(commands.STOP_INSIDE), commands.STOP_INSIDE)
-
-    def _post_stop(self) -> None:
-        exchange, protocol = self._next_exchange(), self._protocol
-        self._link.post(lambda now: protocol.cancel(exchange, now))
-        self._link.post(lambda now: protocol.request(commands.PROHIBIT, exchange, now))
 
     def _awaits_reset(self, error: DeviceError) -> bool:
         return error.device_code in MENDED_BY_RESET
@@ -91,7 +87,7 @@ class Crt310Reader(HandshakeReader):
             raise DeviceError(Reason.DESYNC, "it accepts no card though it is told to")
 
     async def _forbid_entry(self) -> None:
-        if not (await self._control_entry(commands.PROHIBIT)).prohibits:
+        if not (await self._control_entry(self.forbids_entry)).prohibits:
             raise DeviceError(Reason.DESYNC, "it accepts cards though it is told not to")
 
     async def _control_entry(self, command: bytes) -> Status:

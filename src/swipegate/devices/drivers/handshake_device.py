@@ -34,15 +34,20 @@ class HandshakeDevice(SerialDevice[HandshakeHost, HostEvent]):
         return await self._exchange_texts(command, MOVEMENT_TIME, repeatable=False)
 
     async def _exchange_texts(self, command: bytes, within: float, *, repeatable: bool) -> bytearray:
+        await self._begin(command, within, repeatable=repeatable)
+        event = await self._outcome(within)
+        if isinstance(event, Answered):
+            return event.text
+        raise broken(event)
+
+    async def _begin(self, command: bytes, within: float, *, repeatable: bool) -> int:
+        """Send a command once the device has had its rest; the number of its exchange."""
         await asyncio.sleep(max(0.0, self._answered_at + self.rest - time.monotonic()))
         exchange, protocol = self._next_exchange(), self._protocol
         await self._link.send(
             lambda now: protocol.request(command, exchange, now, within=within, repeatable=repeatable)
         )
-        event = await self._outcome(within)
-        if isinstance(event, Answered):
-            return event.text
-        raise broken(event)
+        return exchange
 
     async def _give_up(self, exchange: int) -> bytearray | None:
         """Have the command under way given up; its response where that was faster."""

@@ -37,6 +37,7 @@ class OmronReader(VerdictReader):
     capabilities: ClassVar = Capabilities(tracks=frozenset({1, 2, 3}), motorised=True, can_retain=True)
     line: ClassVar = LineSettings(baud_rate=9600, parity="E")
     settle_time: ClassVar = 120.0
+    forbids_entry: ClassVar = commands.DENY
     dialect: ClassVar[Dialect] = DIALECT
     rest: ClassVar = REST
     positions: ClassVar = POSITIONS | {
@@ -72,11 +73,6 @@ class OmronReader(VerdictReader):
             await self._forbid_entry()
         self._accept(await self._ask(commands.FORMAT_DATA))
 
-    def _post_stop(self) -> None:
-        exchange, protocol = self._next_exchange(), self._protocol
-        self._link.post(lambda now: protocol.cancel(exchange, now))
-        self._link.post(lambda now: protocol.request(commands.DENY, exchange, now))
-
     def _awaits_reset(self, error: DeviceError) -> bool:
         return error.device_code in AWAIT_RESET | AWAIT_RETURN
 
@@ -91,7 +87,7 @@ class OmronReader(VerdictReader):
         self._accept(await self._ask(permit))
 
     async def _forbid_entry(self) -> None:
-        self._accept(await self._ask(commands.DENY))
+        self._accept(await self._ask(self.forbids_entry))
 
     async def _eject(self) -> None:
         self._accept(await self._order(commands.RETURN))

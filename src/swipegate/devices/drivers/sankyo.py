@@ -50,6 +50,7 @@ class SankyoReader(VerdictReader):
     capabilities: ClassVar = Capabilities(tracks=frozenset({1, 2, 3}), motorised=True, can_retain=True)
     line: ClassVar = LineSettings(baud_rate=38400, parity="E", hardware_flow=True)
     settle_time: ClassVar = 60.0
+    forbids_entry: ClassVar = commands.DISABLE
     dialect: ClassVar[Dialect] = DIALECT
     rest: ClassVar = REST
     errors: ClassVar = ERRORS
@@ -64,11 +65,6 @@ class SankyoReader(VerdictReader):
         await self._interrupt()
         await self._forbid_entry()
 
-    def _post_stop(self) -> None:
-        exchange, protocol = self._next_exchange(), self._protocol
-        self._link.post(lambda now: protocol.cancel(exchange, now))
-        self._link.post(lambda now: protocol.request(commands.DISABLE, exchange, now))
-
     async def _initialise(self, card: Disposal) -> None:
         self._accept(await self._order(commands.initialise(INITIALISE_CARD[card])))
 
@@ -80,7 +76,7 @@ class SankyoReader(VerdictReader):
         self._accept(await self._ask(enable))
 
     async def _forbid_entry(self) -> None:
-        self._accept(await self._ask(commands.DISABLE))
+        self._accept(await self._ask(self.forbids_entry))
 
     async def _eject(self) -> None:
         self._accept(await self._order(commands.EJECT))
