@@ -25,9 +25,12 @@ from sqlalchemy import Connection as SqlConnection
 from swipegate.api.interceptors import Border
 from swipegate.api.server import tokens_of
 from swipegate.api.user_cards import UserCardServicer
-from swipegate.domain.user_card import AcSystem, User
+from swipegate.domain.ac_system import AcSystem
+from swipegate.domain.user import User
 from swipegate.service import clock
+from swipegate.service.bell import Bell
 from swipegate.service.sealing import Sealer
+from swipegate.service.user_card_events import UserCardEvents
 from swipegate.service.user_cards import UserCards
 from swipegate.settings import Settings, load
 from swipegate.store import ac_systems, users
@@ -68,7 +71,9 @@ async def _serve(settings: Settings, pipe: Connection, profile: bool) -> None:
 
     await database.write(prepare)
     server = aio.server(interceptors=(Border(tokens_of(settings)),))
-    servicer = UserCardServicer(UserCards(database, Sealer(b"k" * 32), clock.now))
+    servicer = UserCardServicer(
+        UserCards(database, Sealer(b"k" * 32), Bell(), clock.now), UserCardEvents(database, Bell())
+    )
     user_card_pb2_grpc.add_UserCardServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

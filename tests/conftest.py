@@ -1,7 +1,7 @@
 """What many tests need: a real server in this process and clients to it."""
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +19,14 @@ from swipegate.v1 import (
     card_pb2_grpc,
     card_request_pb2_grpc,
     device_pb2_grpc,
+    occupancy_pb2_grpc,
     track_pb2_grpc,
     user_card_pb2_grpc,
     user_pb2_grpc,
 )
 
 if TYPE_CHECKING:
+    from tests.databases import Postgres, Where
     from tests.people import People
 
 # how long an example takes says something about the machine, not about the code
@@ -60,6 +62,7 @@ class Client:
         self.user_cards = user_card_pb2_grpc.UserCardServiceStub(self.channel)
         self.cards = card_pb2_grpc.CardServiceStub(self.channel)
         self.ac_systems = ac_system_pb2_grpc.AcSystemServiceStub(self.channel)
+        self.occupancies = occupancy_pb2_grpc.OccupancyServiceStub(self.channel)
         self.users = user_pb2_grpc.UserServiceStub(self.channel)
 
     @property
@@ -68,11 +71,45 @@ class Client:
         return {"metadata": self.metadata, "timeout": CALL_TIMEOUT}
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator["Postgres"]:
+    """A real PostgreSQL server, started by the first test that needs it."""
+    from tests.databases import Postgres
+
+    # a test's own crashes leave the system's cache whole
+    server = Postgres("fsync = off", "max_connections = 200")
+    yield server
+    server.remove()
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which database a test runs on; `tests.databases.both` gives it both."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture
+def where(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator["Where"]:
+    """A database of the test's own."""
+    if kind == "sqlite":
+        yield tmp_path / "data" / "swipegate.db"
+        return
+    with request.getfixturevalue("postgresql").database() as url:
+        yield url
+
+
+@pytest.fixture
+def settings(tmp_path: Path, where: "Where") -> Settings:
     """Of a server with its own data and port."""
+    (tmp_path / "data").mkdir(mode=0o700)
+    url = None if isinstance(where, Path) else where.render_as_string(hide_password=False)
     return load(
-        data_dir=tmp_path / "data", listen="127.0.0.1:0", pc_name="test-pc", drain_delay=0, shutdown_grace=1
+        data_dir=tmp_path / "data",
+        database_url=url,
+        listen="127.0.0.1:0",
+        pc_name="test-pc",
+        drain_delay=0,
+        shutdown_grace=1,
     )
 
 

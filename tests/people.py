@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc import aio
 
-from swipegate.v1 import ac_system_pb2, card_pb2, user_card_pb2, user_pb2
+from swipegate.v1 import ac_system_pb2, card_pb2, occupancy_pb2, user_card_pb2, user_pb2
 from swipegate.v1.user_card_pb2 import ReplaceCardIfExistsRequest, ReplaceCardIfExistsResponse
 from tests.conftest import Client
 
@@ -94,11 +94,17 @@ class People:
             await self.client.ac_systems.CreateAcSystem(request, **self.client.options)
         ).ac_system.ac_system_id
 
-    async def user(self, occupancy: str = "") -> str:
-        """A new user's id."""
-        request = user_pb2.CreateUserRequest(
-            user=user_pb2.User(name="somebody", occupancy_ac_system_id=occupancy)
-        )
+    async def occupancy(self, system: str) -> str:
+        """A new occupancy's id."""
+        given = occupancy_pb2.Occupancy(name=f"occupancy {new_id()}", ac_system_id=system)
+        request = occupancy_pb2.CreateOccupancyRequest(occupancy=given)
+        answer = await self.client.occupancies.CreateOccupancy(request, **self.client.options)
+        return answer.occupancy.occupancy_id
+
+    async def user(self, system: str = "") -> str:
+        """A new user's id, with an occupancy of its own in the system where one is given."""
+        occupancy = await self.occupancy(system) if system else ""
+        request = user_pb2.CreateUserRequest(user=user_pb2.User(name="somebody", occupancy_id=occupancy))
         return (await self.client.users.CreateUser(request, **self.client.options)).user.user_id
 
     def named(self, system: str, **fields: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -29,7 +29,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SWIPEGATE_", extra="forbid", frozen=True)
 
     data_dir: Path = Field(default_factory=default_data_dir)
-    """Folder of the database and the keys."""
+    """Folder of the keys, and of the database unless database_url names another."""
+    database_url: SecretStr | None = None
+    """`postgresql://...`, for several servers on one database; None: SQLite in data_dir."""
+    upgrade_database: bool = False
+    """Bring an older database up to this version's schema at the start."""
     listen: str = "127.0.0.1:50551"
     """Address of the gRPC server; port 0 takes a free one."""
     pc_name: str = Field(default_factory=socket.gethostname, min_length=1, max_length=253)
@@ -65,6 +69,14 @@ class Settings(BaseSettings):
         ):
             raise ValueError(f"must be HOST:PORT, the port 0 to {MAX_PORT}")
         return listen
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        """What stands in the URL is not repeated: it may hold a password."""
+        if url is not None and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must be postgresql://USER@HOST/DATABASE")
+        return url
 
     @classmethod
     def settings_customise_sources(

@@ -17,8 +17,9 @@ from pathlib import Path
 from sqlalchemy import Engine, event
 
 from swipegate.domain.authority import Principal
-from swipegate.domain.user_card import ReplaceCard
+from swipegate.domain.replacement import ReplaceCard
 from swipegate.service import clock
+from swipegate.service.bell import Bell
 from swipegate.service.sealing import Sealer
 from swipegate.service.user_cards import UserCards
 from swipegate.store.database import Database
@@ -48,7 +49,7 @@ async def replace(path: Path, user: str, card: str, request_id: str, *, die_at: 
     database.open()
     armed = True
     command = ReplaceCard(user, card_id=card, pin="4711")
-    result = UserCards(database, Sealer(KEY), clock.now).replace(
+    result = UserCards(database, Sealer(KEY), Bell(), clock.now).replace(
         SUBJECT, command, request_id, b"body", lambda result: result.value.encode()
     )
     await result

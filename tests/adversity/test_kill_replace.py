@@ -17,8 +17,12 @@ import pytest
 from grpc import aio
 from sqlalchemy import Connection, Engine, event
 
-from swipegate.domain.user_card import AcSystem, Card, ReplaceCard, User
+from swipegate.domain.ac_system import AcSystem
+from swipegate.domain.card import Card
+from swipegate.domain.replacement import ReplaceCard
+from swipegate.domain.user import User
 from swipegate.service import clock
+from swipegate.service.bell import Bell
 from swipegate.service.sealing import Sealer
 from swipegate.service.user_cards import UserCards
 from swipegate.settings import Settings
@@ -79,7 +83,7 @@ async def _made(path: Path) -> tuple[list[str], str]:
 
 
 async def _replace(database: Database, user: str, card: str, request_id: str) -> bytes:
-    return await UserCards(database, Sealer(KEY), clock.now).replace(
+    return await UserCards(database, Sealer(KEY), Bell(), clock.now).replace(
         SUBJECT,
         ReplaceCard(user, card_id=card, pin="4711"),
         request_id,

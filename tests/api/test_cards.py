@@ -13,7 +13,7 @@ from tests.people import People, new_id, refused
 
 async def test_the_card_types_of_every_installation(client: Client) -> None:
     answer = await client.cards.ListCardTypes(card_pb2.ListCardTypesRequest(), **client.options)
-    assert [kind.card_type for kind in answer.card_types] == [1, 2, 3, 4, 5, 6]
+    assert [kind.card_type for kind in answer.card_types] == [1, 2, 3, 4, 5, 6, 7]
     wiegand = answer.card_types[0]
     assert (wiegand.max_internal_card_number, wiegand.max_facility_code) == (65_535, 255)
     assert not wiegand.HasField("max_issue_code")
@@ -122,9 +122,9 @@ async def _create_user(client: Client, **fields: str) -> user_pb2.User:
 
 
 async def test_a_user_is_kept_and_exists_once(client: Client, people: People) -> None:
-    system, key = await people.system(), new_id()
-    made = await _create_user(client, user_id=key.upper(), name="N", occupancy_ac_system_id=system)
-    assert (made.user_id, made.occupancy_ac_system_id) == (key, system)
+    occupancy, key = await people.occupancy(await people.system()), new_id()
+    made = await _create_user(client, user_id=key.upper(), name="N", occupancy_id=occupancy)
+    assert (made.user_id, made.occupancy_id) == (key, occupancy)
     found = await client.users.GetUser(user_pb2.GetUserRequest(user_id=key.upper()), **client.options)
     assert found.user == made
     refusal = await refused(_create_user(client, user_id=key, name="other"))
@@ -137,12 +137,12 @@ async def test_a_bad_user_is_refused(client: Client) -> None:
         ({"name": ""}, "user.name"),
         ({"name": "n" * 129}, "user.name"),
         ({"name": "n", "user_id": "x"}, "user.user_id"),
-        ({"name": "n", "occupancy_ac_system_id": "x"}, "user.occupancy_ac_system_id"),
+        ({"name": "n", "occupancy_id": "x"}, "user.occupancy_id"),
     ):
         assert (await refused(_create_user(client, **fields))).metadata["field"] == field
     nowhere = new_id()
-    refusal = await refused(_create_user(client, name="n", occupancy_ac_system_id=nowhere))
-    assert (refusal.code, refusal.metadata) == (grpc.StatusCode.NOT_FOUND, {"ac_system_id": nowhere})
+    refusal = await refused(_create_user(client, name="n", occupancy_id=nowhere))
+    assert (refusal.code, refusal.metadata) == (grpc.StatusCode.NOT_FOUND, {"occupancy_id": nowhere})
     for user_id, code in (
         (nowhere, grpc.StatusCode.NOT_FOUND),
         ("", grpc.StatusCode.INVALID_ARGUMENT),

@@ -12,7 +12,7 @@ from grpc import aio
 from swipegate.api.server import Server, ServerError
 from swipegate.service.keys import KeyFileError
 from swipegate.settings import Settings, load
-from swipegate.store.database import DatabaseFileError, SchemaVersionError
+from swipegate.store.revision import DatabaseFileError, SchemaVersionError
 from tests.conftest import Client
 from tests.people import People, new_id
 
@@ -52,10 +52,10 @@ async def test_what_cannot_be_used_is_named(settings: Settings) -> None:
     await running.stop()
     path = settings.data_dir / "swipegate.db"
     connection = sqlite3.connect(path)
-    connection.execute("UPDATE schema_version SET version = 99")
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.commit()
     connection.close()
-    with pytest.raises(SchemaVersionError, match="version 99"):
+    with pytest.raises(SchemaVersionError, match="revision 9999"):
         await Server(settings).start()
     path.write_bytes(b"not a database" * 100)
     for side in ("-wal", "-shm"):

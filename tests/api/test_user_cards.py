@@ -1,7 +1,8 @@
 """ReplaceCardIfExists over gRPC, field by field (the REST page api/v1/Users/{id}/UserCards/ReplaceCardIfExists)."""
 
-import sqlite3
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -15,6 +16,7 @@ from swipegate.settings import Settings
 from swipegate.v1 import card_pb2, user_card_pb2
 from swipegate.v1.user_card_pb2 import ReplaceCardIfExistsRequest, ResultCode
 from tests.conftest import Client
+from tests.databases import Where, both, look, somebody_writes
 from tests.people import (
     ABA,
     ABA_FACILITY_ISSUE,
@@ -28,6 +30,7 @@ from tests.people import (
 )
 
 STATUS = grpc.StatusCode
+pytestmark = both
 
 
 def assert_refused(
@@ -56,16 +59,7 @@ def assert_invalid(refusal: Refusal, field: str, detail: str = "") -> None:
     assert (violation.field, violation.description) == (field, refusal.metadata["detail"])
 
 
-def rows(settings: Settings, query: str, *values: Any) -> list[tuple[Any, ...]]:
-    """What another process sees in the database."""
-    connection = sqlite3.connect(settings.data_dir / "swipegate.db")
-    try:
-        return connection.execute(query, values).fetchall()
-    finally:
-        connection.close()
-
-
-async def test_a_new_card_is_created_and_assigned(people: People, settings: Settings) -> None:
+async def test_a_new_card_is_created_and_assigned(people: People, where: Where) -> None:
     system, user = await people.system(), await people.user()
     answer = await people.replace(
         id=user.upper(),
@@ -85,10 +79,10 @@ async def test_a_new_card_is_created_and_assigned(people: People, settings: Sett
     assert (card.user_id, card.user_card_id, card.ac_system_id) == (user, answer.value, system)
     assert (card.issue_code, card.status) == (3, card_pb2.CARD_STATUS_GOOD)
     assert not card.HasField("card_serial_number")
-    audit = rows(
-        settings, "SELECT subject, client, user_card_id, previous_user_id, current_user_id FROM audit"
-    )
-    assert audit == [("tester", "tests", answer.value, None, user)]
+    audit = look(where, "SELECT subject, client, kind, before, after FROM user_card_event")
+    ((subject, client, kind, before, after),) = audit
+    assert (subject, client, kind, before) == ("tester", "tests", "ASSIGNED", None)
+    assert (json.loads(after)["user_card_id"], json.loads(after)["user_id"]) == (answer.value, user)
 
 
 async def test_a_card_with_serial_number(people: People) -> None:
@@ -98,24 +92,21 @@ async def test_a_card_with_serial_number(people: People) -> None:
     assert not card.HasField("facility_code")
 
 
-async def test_a_held_card_is_taken_from_its_holder(people: People, settings: Settings) -> None:
+async def test_a_held_card_is_taken_from_its_holder(people: People, where: Where) -> None:
     first, second = await people.user(), await people.user()
     card = await people.card(first)
     answer = await people.replace(user_id=second, card_id=card.card_id.upper())
     assert (answer.previous_user_id, answer.current_user_id) == (first, second)
     assert answer.value != card.user_card_id
     assert "taken" in answer.description
-    found = rows(
-        settings, "SELECT user_card_id, user_id, end_time IS NULL FROM user_card ORDER BY start_time, rowid"
-    )
+    found = look(where, "SELECT user_card_id, user_id, end_time IS NULL FROM user_card ORDER BY row_id")
     assert found == [(card.user_card_id, first, 0), (answer.value, second, 1)]
-    assert rows(settings, "SELECT previous_user_card_id, previous_user_id, current_user_id FROM audit")[
-        -1
-    ] == (
-        card.user_card_id,
-        first,
-        second,
+    ((kind, before, after),) = look(
+        where, "SELECT kind, before, after FROM user_card_event WHERE sequence = :n", n=answer.sequence
     )
+    assert kind == "REPLACED"
+    assert (json.loads(before)["user_card_id"], json.loads(before)["user_id"]) == (card.user_card_id, first)
+    assert (json.loads(after)["user_card_id"], json.loads(after)["user_id"]) == (answer.value, second)
 
 
 async def test_a_card_is_found_by_its_number(people: People) -> None:
@@ -138,12 +129,12 @@ async def test_the_same_number_with_another_facility_code_is_another_card(people
     assert len(await people.cards(ac_system_id=system)) == 2
 
 
-async def test_the_same_holder_again_changes_only_what_is_given(people: People, settings: Settings) -> None:
+async def test_the_same_holder_again_changes_only_what_is_given(people: People, where: Where) -> None:
     user = await people.user()
     card = await people.card(user)
     query = """SELECT user_card_id, end_time, activation_time, deactivation_time, card_user_flags, sealed_pin
         FROM user_card"""
-    ((_, _, activation, deactivation, flags, pin),) = rows(settings, query)
+    ((_, _, activation, deactivation, flags, pin),) = look(where, query)
     assert (activation, deactivation, flags, pin) == (None, None, 0, None)
     amended = await people.replace(
         user_id=user,
@@ -156,16 +147,16 @@ async def test_the_same_holder_again_changes_only_what_is_given(people: People, 
         assert (answer.previous_user_id, answer.current_user_id) == (user, user)
         assert answer.value == card.user_card_id
         assert "already" in answer.description
-    ((_, end, activation, deactivation, flags, pin),) = rows(settings, query)
+    ((_, end, activation, deactivation, flags, pin),) = look(where, query)
     assert (end, activation, deactivation, flags) == (None, 5_000_000, None, 127)
     assert pin is not None
     zeroed = await people.replace(user_id=user, card_id=card.card_id, card_user_flags=0)
     assert zeroed.value == card.user_card_id
-    assert rows(settings, "SELECT card_user_flags, sealed_pin FROM user_card") == [(0, pin)]
-    assert len(rows(settings, "SELECT 1 FROM audit")) == 4
+    assert look(where, "SELECT card_user_flags, sealed_pin FROM user_card") == [(0, pin)]
+    assert len(look(where, "SELECT 1 FROM user_card_event")) == 4
 
 
-async def test_the_times_and_flags_are_kept(people: People, settings: Settings) -> None:
+async def test_the_times_and_flags_are_kept(people: People, where: Where) -> None:
     user = await people.user()
     await people.card(
         user,
@@ -173,7 +164,7 @@ async def test_the_times_and_flags_are_kept(people: People, settings: Settings) 
         card_deactivation_start_date_time=Timestamp(seconds=253_402_300_799, nanos=999_999_999),
         card_user_flags=65,
     )
-    assert rows(settings, "SELECT activation_time, deactivation_time, card_user_flags FROM user_card") == [
+    assert look(where, "SELECT activation_time, deactivation_time, card_user_flags FROM user_card") == [
         (1, 253_402_300_799_999_999, 65)
     ]
 
@@ -304,7 +295,7 @@ async def test_an_unknown_system(people: People) -> None:
     assert_refused(refusal, STATUS.NOT_FOUND, "AC_SYSTEM_NOT_FOUND", 4, ac_system_id=system)
 
 
-@pytest.mark.parametrize("card_type", [0, 7, -1, 2**31 - 1])
+@pytest.mark.parametrize("card_type", [0, 8, -1, 2**31 - 1])
 async def test_an_unknown_card_type(people: People, card_type: int) -> None:
     fields = people.named(await people.system(), card_type=card_type)
     refusal = await people.refusal(user_id=await people.user(), **fields)
@@ -312,14 +303,11 @@ async def test_an_unknown_card_type(people: People, card_type: int) -> None:
 
 
 @pytest.mark.parametrize("status", ["LOST", "STOLEN"])
-async def test_a_lost_or_stolen_card_stays_where_it_is(
-    people: People, settings: Settings, status: str
-) -> None:
+async def test_a_lost_or_stolen_card_stays_where_it_is(people: People, client: Client, status: str) -> None:
     holder = await people.user()
     card = await people.card(holder)
-    with sqlite3.connect(settings.data_dir / "swipegate.db") as connection:
-        connection.execute("UPDATE card SET status = ?", (status,))
-    connection.close()
+    mark = card_pb2.MarkCardRequest(card_id=card.card_id, status=f"CARD_STATUS_{status}")
+    await client.cards.MarkCard(mark, **client.options)
     refusal = await people.refusal(user_id=await people.user(), card_id=card.card_id)
     assert_refused(
         refusal, STATUS.FAILED_PRECONDITION, "CARD_LOST_OR_STOLEN", 6, card_id=card.card_id, status=status
@@ -403,13 +391,13 @@ async def test_number_zero_takes_the_next_free_one(people: People) -> None:
     assert [await next_number() for _ in range(6)] == [2, 3, 4, 5, 6, 9]  # past the largest: the gaps
 
 
-async def test_no_free_number_is_left(people: People, settings: Settings) -> None:
+async def test_no_free_number_is_left(people: People, where: Where) -> None:
     user, system = await people.user(), await people.system()
-    with sqlite3.connect(settings.data_dir / "swipegate.db") as connection:
-        connection.execute(
-            "INSERT INTO card_type SELECT 99, 'tiny', 2, NULL, NULL, 0 FROM card_type WHERE card_type = 1"
-        )
-    connection.close()
+    look(
+        where,
+        """INSERT INTO card_type
+            SELECT 99, 'tiny', 2, NULL, NULL, has_serial_number FROM card_type WHERE card_type = 1""",
+    )
     fields = people.named(system, card_type=99, internal_card_number=0)
     assert [(await people.replace(user_id=user, **fields)).internal_card_number for _ in range(2)] == [1, 2]
     refusal = await people.refusal(user_id=user, **fields)
@@ -428,16 +416,16 @@ async def test_number_zero_with_a_card_id_is_no_mismatch(people: People) -> None
     ).value == card.user_card_id
 
 
-async def test_a_repeat_replays_the_answer(people: People, settings: Settings) -> None:
+async def test_a_repeat_replays_the_answer(people: People, where: Where) -> None:
     first, second, third = await people.user(), await people.user(), await people.user()
     card = await people.card(first)
     call = {"user_id": second, "card_id": card.card_id, "request_id": "r" * 64, "pin": "0042"}
     answer = await people.replace(**call)
     await people.replace(user_id=third, card_id=card.card_id)
-    before = rows(settings, "SELECT * FROM user_card")
+    before = look(where, "SELECT * FROM user_card")
     assert await people.replace(**call) == answer
     assert answer.previous_user_id == first
-    assert rows(settings, "SELECT * FROM user_card") == before
+    assert look(where, "SELECT * FROM user_card") == before
     assert (await people.cards())[0].user_id == third
 
 
@@ -480,7 +468,7 @@ PIN = "8305719246031857"
 
 
 async def test_the_pin_is_sealed_at_rest_and_in_no_answer(
-    people: People, settings: Settings, caplog: pytest.LogCaptureFixture
+    people: People, settings: Settings, where: Where, caplog: pytest.LogCaptureFixture
 ) -> None:
     user, other = await people.user(), await people.user()
     card = await people.card(user, pin=PIN)
@@ -488,10 +476,11 @@ async def test_the_pin_is_sealed_at_rest_and_in_no_answer(
     again = await people.replace(user_id=other, card_id=card.card_id, pin=PIN)
     assert PIN not in str((card, taken, again))
     key = (settings.data_dir / "sealing.key").read_bytes()
-    found = rows(settings, "SELECT user_card_id, sealed_pin FROM user_card")
+    found = look(where, "SELECT user_card_id, sealed_pin FROM user_card")
     assert [Sealer(key).unseal(sealed, f"pin:{which}") for which, sealed in found] == [PIN.encode()] * 2
     files = [path for path in settings.data_dir.rglob("*") if path.is_file()]
-    assert {"swipegate.db", "swipegate.db-wal"} <= {path.name for path in files}
+    if isinstance(where, Path):
+        assert {"swipegate.db", "swipegate.db-wal"} <= {path.name for path in files}
     for path in files:
         assert PIN.encode() not in path.read_bytes(), path
     assert PIN not in caplog.text
@@ -506,7 +495,7 @@ async def test_a_pin_that_breaks_its_rule_is_not_repeated(
     assert PIN not in caplog.text
 
 
-async def test_every_field_of_the_contract_is_used() -> None:
+async def test_every_field_of_the_contract_is_used(people: People) -> None:
     """A field added to the request must be looked at here and in the domain."""
     assert {field.name for field in ReplaceCardIfExistsRequest.DESCRIPTOR.fields} == {
         "id",
@@ -522,6 +511,8 @@ async def test_every_field_of_the_contract_is_used() -> None:
         "card_deactivation_start_date_time",
         "card_user_flags",
         "request_id",
+        "expected_holder",
+        "validate_only",
     }
 
 
@@ -534,18 +525,15 @@ async def test_a_body_that_is_no_message(
     assert PIN not in caplog.text + refusal.message
 
 
-async def test_a_deadline_that_passes_leaves_a_call_to_repeat(people: People, settings: Settings) -> None:
+async def test_a_deadline_that_passes_leaves_a_call_to_repeat(people: People, where: Where) -> None:
     first, second = await people.user(), await people.user()
     card = await people.card(first)
     request = ReplaceCardIfExistsRequest(user_id=second, card_id=card.card_id, request_id="late")
-    other = sqlite3.connect(settings.data_dir / "swipegate.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")  # the writer has to wait
-    options = people.client.options | {"timeout": 0.3}
-    with pytest.raises(aio.AioRpcError) as caught:
-        await people.client.user_cards.ReplaceCardIfExists(request, **options)
-    assert caught.value.code() is STATUS.DEADLINE_EXCEEDED
-    other.execute("ROLLBACK")
-    other.close()
+    with somebody_writes(where):
+        options = people.client.options | {"timeout": 0.3}
+        with pytest.raises(aio.AioRpcError) as caught:
+            await people.client.user_cards.ReplaceCardIfExists(request, **options)
+        assert caught.value.code() is STATUS.DEADLINE_EXCEEDED
     again = await people.client.user_cards.ReplaceCardIfExists(request, **people.client.options)
     assert (again.previous_user_id, again.current_user_id) == (first, second)
-    assert len(rows(settings, "SELECT 1 FROM user_card")) == 2
+    assert len(look(where, "SELECT 1 FROM user_card")) == 2

@@ -12,10 +12,11 @@ import pytest
 from sqlalchemy import Connection, func, select, text
 
 from swipegate.domain.errors import SwipegateError, name
-from swipegate.domain.user_card import User
+from swipegate.domain.user import User
 from swipegate.store import database as module
 from swipegate.store import schema, users
-from swipegate.store.database import Database, DatabaseFileError, SchemaVersionError
+from swipegate.store.database import Database
+from swipegate.store.revision import DatabaseFileError, SchemaVersionError
 from tests.people import new_id
 
 
@@ -220,7 +221,9 @@ def test_a_file_of_another_schema_stays_as_it_is(path: Path) -> None:
     connection.execute("INSERT INTO schema_version VALUES (7)")
     connection.commit()
     connection.close()
-    with pytest.raises(SchemaVersionError, match=r"swipegate\.db: .* version 7, this Swipegate needs 1"):
+    with pytest.raises(
+        SchemaVersionError, match=r"swipegate\.db: .* revision 0001, this Swipegate needs 0002"
+    ):
         Database(path).open()
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall() == [

@@ -21,8 +21,8 @@ def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     opened = sqlite3.connect(tmp_path / "swipegate.db")
     opened.execute("PRAGMA foreign_keys=ON")
     opened.executescript("""
-        INSERT INTO ac_system VALUES ('s', 'system');
-        INSERT INTO user_ VALUES ('u1', 'one', NULL), ('u2', 'two', 's');
+        INSERT INTO ac_system (ac_system_id, name, gives_card_numbers) VALUES ('s', 'system', 1);
+        INSERT INTO user_ (user_id, name) VALUES ('u1', 'one'), ('u2', 'two');
         INSERT INTO card (card_id, ac_system_id, card_type, internal_card_number, external_card_number, status,
             create_time) VALUES ('c', 's', 2, 1, '1', 'GOOD', 0);
         INSERT INTO user_card (user_card_id, card_id, user_id, start_time, card_user_flags)
@@ -73,13 +73,14 @@ def test_cards_are_found_by_an_index(tmp_path: Path, statement: str) -> None:
         "card_type": 1,
         "facility_code": 7,
         "internal_card_number": 7,
+        "first": 7,
     }
 
     async def plan() -> str:
         def unit(connection: object) -> str:
             prepared = getattr(cards, statement)
             prepared.first(connection, key)
-            ((sql, arguments),) = prepared._compiled.values()
+            sql, arguments = prepared._compiled["sqlite"]
             cursor = connection.connection.cursor()  # type: ignore[attr-defined]
             found = cursor.execute(f"EXPLAIN QUERY PLAN {sql}", arguments(key)).fetchall()
             cursor.close()

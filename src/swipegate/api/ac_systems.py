@@ -4,7 +4,7 @@ from typing import Any
 
 from grpc import aio
 
-from swipegate.domain.user_card import AcSystem
+from swipegate.domain.ac_system import AcSystem
 from swipegate.service.ac_systems import AcSystems
 from swipegate.v1 import ac_system_pb2 as pb
 from swipegate.v1 import ac_system_pb2_grpc
@@ -21,7 +21,8 @@ class AcSystemServicer(ac_system_pb2_grpc.AcSystemServiceServicer):
     ) -> pb.CreateAcSystemResponse:
         """Create an access control system."""
         given = request.ac_system
-        created = await self._ac_systems.create(AcSystem(given.ac_system_id, given.name))
+        gives = given.gives_card_numbers if given.HasField("gives_card_numbers") else True
+        created = await self._ac_systems.create(AcSystem(given.ac_system_id, given.name, gives))
         return pb.CreateAcSystemResponse(ac_system=_message_of(created))
 
     async def ListAcSystems(
@@ -33,4 +34,6 @@ class AcSystemServicer(ac_system_pb2_grpc.AcSystemServiceServicer):
 
 
 def _message_of(system: AcSystem) -> pb.AcSystem:
-    return pb.AcSystem(ac_system_id=system.ac_system_id, name=system.name)
+    return pb.AcSystem(
+        ac_system_id=system.ac_system_id, name=system.name, gives_card_numbers=system.gives_card_numbers
+    )

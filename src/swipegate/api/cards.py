@@ -4,11 +4,16 @@ from typing import Any
 
 from grpc import aio
 
+from swipegate.api.interceptors import principal
 from swipegate.api.times import timestamp
-from swipegate.domain.user_card import Card, CardType, canonical_uuid
+from swipegate.domain.card import Card, CardStatus, CardType
+from swipegate.domain.errors import invalid
+from swipegate.domain.fields import canonical_uuid
 from swipegate.service.cards import Cards
 from swipegate.v1 import card_pb2 as pb
 from swipegate.v1 import card_pb2_grpc
+
+_STATUSES = {pb.CardStatus.Value(f"CARD_STATUS_{status}"): status for status in CardStatus}
 
 
 class CardServicer(card_pb2_grpc.CardServiceServicer):
@@ -16,6 +21,22 @@ class CardServicer(card_pb2_grpc.CardServiceServicer):
 
     def __init__(self, cards: Cards) -> None:
         self._cards = cards
+
+    async def GetCard(
+        self, request: pb.GetCardRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> pb.GetCardResponse:
+        """Give one card, with who holds it."""
+        return pb.GetCardResponse(card=_card(await self._cards.get(request.card_id)))
+
+    async def MarkCard(
+        self, request: pb.MarkCardRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> pb.MarkCardResponse:
+        """Say that a card is lost, stolen or good again."""
+        status = _STATUSES.get(request.status)
+        if status is None:
+            raise invalid("status", "must be CARD_STATUS_GOOD, CARD_STATUS_LOST or CARD_STATUS_STOLEN")
+        card, sequence = await self._cards.mark(principal(), request.card_id, status)
+        return pb.MarkCardResponse(card=_card(card), sequence=sequence)
 
     async def ListCards(
         self, request: pb.ListCardsRequest, _context: aio.ServicerContext[Any, Any]
@@ -49,7 +70,7 @@ def _card(card: Card) -> pb.Card:
         issue_code=card.issue_code,
         card_serial_number=card.card_serial_number,
         user_id=card.user_id or "",
-        user_card_id=card.user_card_id or "",
+        user_card_id=card.holding.user_card_id if card.holding else "",
         status=f"CARD_STATUS_{card.status}",
         create_time=timestamp(card.create_time),
     )

@@ -16,6 +16,8 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from swipegate.api import tracks as tracks_api
 from swipegate.api.ac_systems import AcSystemServicer
@@ -24,6 +26,7 @@ from swipegate.api.card_requests import CardRequestServicer
 from swipegate.api.cards import CardServicer
 from swipegate.api.devices import DeviceServicer
 from swipegate.api.interceptors import Border
+from swipegate.api.occupancies import OccupancyServicer
 from swipegate.api.user_cards import UserCardServicer
 from swipegate.api.users import UserServicer
 from swipegate.domain.authority import Licences
@@ -36,9 +39,12 @@ from swipegate.service.card_requests import CardRequests
 from swipegate.service.cards import Cards
 from swipegate.service.devices import Devices
 from swipegate.service.housekeeping import Housekeeping
+from swipegate.service.installation import demand_key
+from swipegate.service.occupancies import Occupancies
 from swipegate.service.sealing import Sealer
 from swipegate.service.tokens import Tokens
 from swipegate.service.tracks import Tracks
+from swipegate.service.user_card_events import UserCardEvents
 from swipegate.service.user_cards import UserCards
 from swipegate.service.users import Users
 from swipegate.settings import Settings
@@ -54,6 +60,8 @@ from swipegate.v1 import (
     card_request_pb2_grpc,
     device_pb2,
     device_pb2_grpc,
+    occupancy_pb2,
+    occupancy_pb2_grpc,
     track_pb2,
     user_card_pb2,
     user_card_pb2_grpc,
@@ -75,6 +83,7 @@ _SERVICES = (
     card_pb2.DESCRIPTOR,
     ac_system_pb2.DESCRIPTOR,
     user_pb2.DESCRIPTOR,
+    occupancy_pb2.DESCRIPTOR,
 )
 
 log = logging.getLogger(__name__)
@@ -92,6 +101,16 @@ def tokens_of(settings: Settings) -> Tokens:
     """The tokens of an installation; its key is made at first use."""
     licences = Licences(settings.licensed_clients, settings.switched_off_users)
     return Tokens(keys.load_or_create(settings.data_dir / TOKEN_KEY), licences)
+
+
+def database_of(settings: Settings) -> Path | URL:
+    """Where the database of an installation is."""
+    if settings.database_url is None:
+        return settings.data_dir / DATABASE
+    try:
+        return make_url(settings.database_url.get_secret_value())
+    except ArgumentError:  # its text would repeat the URL
+        raise ServerError("database_url must be postgresql://USER@HOST/DATABASE") from None
 
 
 class Server:
@@ -132,9 +151,10 @@ class Server:
             self._exit.callback(_lock(settings.data_dir / "lock"))
             sealer = Sealer(keys.load_or_create(settings.data_dir / SEALING_KEY))
             tokens = tokens_of(settings)
-            database = Database(settings.data_dir / DATABASE)
-            database.open()
+            database = Database(database_of(settings))
+            database.open(upgrade=settings.upgrade_database)
         self._exit.push_async_callback(asyncio.to_thread, database.close)
+        await demand_key(database, sealer)
         bell = self._bell
         formats = CardFormats(database)
         devices = Devices(database, bell, clock.now, settings.pc_name)
@@ -155,9 +175,16 @@ class Server:
         card_request_pb2_grpc.add_CardRequestServiceServicer_to_server(CardRequestServicer(requests), server)
         device_pb2_grpc.add_DeviceServiceServicer_to_server(DeviceServicer(devices), server)
         card_format_pb2_grpc.add_CardFormatServiceServicer_to_server(CardFormatServicer(formats), server)
-        user_cards = UserCards(database, sealer, clock.now)
-        user_card_pb2_grpc.add_UserCardServiceServicer_to_server(UserCardServicer(user_cards), server)
-        card_pb2_grpc.add_CardServiceServicer_to_server(CardServicer(Cards(database)), server)
+        user_cards = UserCards(database, sealer, bell, clock.now)
+        user_card_pb2_grpc.add_UserCardServiceServicer_to_server(
+            UserCardServicer(user_cards, UserCardEvents(database, bell)), server
+        )
+        card_pb2_grpc.add_CardServiceServicer_to_server(
+            CardServicer(Cards(database, bell, clock.now)), server
+        )
+        occupancy_pb2_grpc.add_OccupancyServiceServicer_to_server(
+            OccupancyServicer(Occupancies(database)), server
+        )
         ac_system_pb2_grpc.add_AcSystemServiceServicer_to_server(
             AcSystemServicer(AcSystems(database)), server
         )

@@ -4,7 +4,7 @@ from typing import Any
 
 from grpc import aio
 
-from swipegate.domain.user_card import User
+from swipegate.domain.user import User
 from swipegate.service.users import Users
 from swipegate.v1 import user_pb2 as pb
 from swipegate.v1 import user_pb2_grpc
@@ -21,9 +21,7 @@ class UserServicer(user_pb2_grpc.UserServiceServicer):
     ) -> pb.CreateUserResponse:
         """Create a user."""
         given = request.user
-        created = await self._users.create(
-            User(given.user_id, given.name, given.occupancy_ac_system_id or None)
-        )
+        created = await self._users.create(User(given.user_id, given.name, given.occupancy_id or None))
         return pb.CreateUserResponse(user=_message_of(created))
 
     async def GetUser(
@@ -34,6 +32,4 @@ class UserServicer(user_pb2_grpc.UserServiceServicer):
 
 
 def _message_of(user: User) -> pb.User:
-    return pb.User(
-        user_id=user.user_id, name=user.name, occupancy_ac_system_id=user.occupancy_ac_system_id or ""
-    )
+    return pb.User(user_id=user.user_id, name=user.name, occupancy_id=user.occupancy_id or "")

@@ -13,7 +13,7 @@ from swipegate.cli.options import DataDir, Json, settings_or_fail
 from swipegate.cli.output import Exit, console, fail, print_json
 from swipegate.service.keys import KeyFileError
 from swipegate.settings import Settings
-from swipegate.store.database import DatabaseFileError
+from swipegate.store.revision import DatabaseFileError
 
 
 def serve(

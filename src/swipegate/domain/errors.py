@@ -65,6 +65,12 @@ TABLE: dict[int, Entry] = {
     _E.ERROR_REASON_CARD_NOT_FOUND: Entry(Kind.NOT_FOUND, "no card {card_id}"),
     _E.ERROR_REASON_AC_SYSTEM_NOT_FOUND: Entry(Kind.NOT_FOUND, "no access control system {ac_system_id}"),
     _E.ERROR_REASON_CARD_TYPE_NOT_FOUND: Entry(Kind.NOT_FOUND, "no card type {card_type}"),
+    _E.ERROR_REASON_OCCUPANCY_NOT_FOUND: Entry(Kind.NOT_FOUND, "no occupancy {occupancy_id}"),
+    _E.ERROR_REASON_USER_CARD_NOT_FOUND: Entry(Kind.NOT_FOUND, "no assignment {user_card_id}"),
+    _E.ERROR_REASON_USER_CARD_EVENT_NOT_FOUND: Entry(Kind.NOT_FOUND, "no event {sequence}"),
+    _E.ERROR_REASON_CARD_ASSIGNMENT_NOT_FOUND: Entry(
+        Kind.NOT_FOUND, "no card assignment {card_assignment_id}"
+    ),
     _E.ERROR_REASON_TRACK_DATA_NOT_FOUND: Entry(
         Kind.NOT_FOUND, "card request {card_request_id} has no track data: not read yet, or wiped"
     ),
@@ -73,6 +79,9 @@ TABLE: dict[int, Entry] = {
     _E.ERROR_REASON_CARD_FORMAT_EXISTS: Entry(Kind.EXISTS, "card format {name} exists"),
     _E.ERROR_REASON_AC_SYSTEM_EXISTS: Entry(Kind.EXISTS, "an access control system with this {field} exists"),
     _E.ERROR_REASON_USER_EXISTS: Entry(Kind.EXISTS, "user {user_id} exists"),
+    _E.ERROR_REASON_CARD_TYPE_EXISTS: Entry(Kind.EXISTS, "a card type with this {field} exists"),
+    _E.ERROR_REASON_OCCUPANCY_EXISTS: Entry(Kind.EXISTS, "an occupancy with this {field} exists"),
+    _E.ERROR_REASON_CARD_EXISTS: Entry(Kind.EXISTS, "card {card_id} is there already, with another {field}"),
     _E.ERROR_REASON_CARD_FORMAT_CMC_NOT_CONFIGURED: Entry(
         Kind.PRECONDITION,
         "no card format is enabled for device {device_id}",
@@ -87,12 +96,40 @@ TABLE: dict[int, Entry] = {
         "the card belongs to system {card_ac_system_id}, the user's occupancy to {occupancy}",
     ),
     _E.ERROR_REASON_CARD_MISMATCH: Entry(Kind.PRECONDITION, "{field} is not that of card {card_id}"),
+    _E.ERROR_REASON_USER_CARD_ENDED: Entry(Kind.PRECONDITION, "assignment {user_card_id} has ended"),
+    _E.ERROR_REASON_IN_USE: Entry(Kind.PRECONDITION, "{what} is in use by {by}"),
+    _E.ERROR_REASON_AUTOMATIC_NUMBERS_OFF: Entry(
+        Kind.PRECONDITION,
+        "system {ac_system_id} gives no card numbers out: internal_card_number must be given",
+    ),
+    _E.ERROR_REASON_CARD_CHANGED_SINCE: Entry(
+        Kind.PRECONDITION,
+        "card {card_id} has changed since event {sequence}: the last one is {last_sequence}",
+    ),
+    _E.ERROR_REASON_NOT_UNDOABLE: Entry(
+        Kind.PRECONDITION, "event {sequence} is {kind}, which cannot be undone"
+    ),
+    _E.ERROR_REASON_CARD_HELD: Entry(Kind.PRECONDITION, "card {card_id} is held by user {user_id}"),
+    _E.ERROR_REASON_CARD_NUMBER_IS_PAN: Entry(
+        Kind.PRECONDITION,
+        "card format {card_format} gives a primary account number, which is not stored as a card number",
+    ),
+    _E.ERROR_REASON_WRONG_ASSIGNMENT_STATE: Entry(
+        Kind.PRECONDITION, "card assignment {card_assignment_id} is {state}"
+    ),
+    _E.ERROR_REASON_HOLDER_CHANGED: Entry(
+        Kind.ABORTED, "card {card_id} is held by user {user_id}, who is not the expected one", passes=False
+    ),
     _E.ERROR_REASON_DEVICE_BUSY: Entry(Kind.ABORTED, "device {device_id} has an active card request"),
     _E.ERROR_REASON_OVERLOADED: Entry(Kind.EXHAUSTED, "{what} is full ({bound}); try again later"),
     _E.ERROR_REASON_NO_FREE_CARD_NUMBER: Entry(
         Kind.EXHAUSTED, "card type {card_type} has no free number left in system {ac_system_id}", passes=False
     ),
     _E.ERROR_REASON_SHUTTING_DOWN: Entry(Kind.UNAVAILABLE, "the server is shutting down"),
+    _E.ERROR_REASON_DATABASE_UNAVAILABLE: Entry(
+        Kind.UNAVAILABLE,
+        "the database does not answer; what was asked may have been done: repeat with the same request_id",
+    ),
     _E.ERROR_REASON_DEADLINE_EXCEEDED: Entry(Kind.DEADLINE, "the deadline of the call passed"),
     _E.ERROR_REASON_INTERNAL: Entry(
         Kind.INTERNAL, "a fault of the server; its log names incident {incident}"

@@ -1,11 +1,13 @@
 """Access control systems."""
 
+from dataclasses import replace
 from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from swipegate.domain.errors import SwipegateError, invalid
-from swipegate.domain.user_card import MAX_NAME, AcSystem, canonical_uuid
+from swipegate.domain.ac_system import AcSystem
+from swipegate.domain.errors import SwipegateError
+from swipegate.domain.fields import canonical_uuid, check_name
 from swipegate.store import ac_systems
 from swipegate.store.database import Database
 from swipegate.v1 import error_pb2
@@ -19,11 +21,10 @@ class AcSystems:
 
     async def create(self, system: AcSystem) -> AcSystem:
         """The new system, with an id when it came without. Raises INVALID_FIELD, AC_SYSTEM_EXISTS."""
-        if not 1 <= len(system.name) <= MAX_NAME:
-            raise invalid("ac_system.name", f"must be 1 to {MAX_NAME} characters")
+        check_name("ac_system.name", system.name)
         given = system.ac_system_id
-        new = AcSystem(
-            canonical_uuid("ac_system.ac_system_id", given) if given else str(uuid4()), system.name
+        new = replace(
+            system, ac_system_id=canonical_uuid("ac_system.ac_system_id", given) if given else str(uuid4())
         )
 
         def unit(connection: Connection) -> AcSystem:

@@ -24,7 +24,7 @@ from swipegate.domain.card_request import (
     UserAction,
 )
 from swipegate.domain.errors import SwipegateError, invalid
-from swipegate.domain.user_card import canonical_uuid
+from swipegate.domain.fields import canonical_uuid
 from swipegate.service import paging
 from swipegate.service.bell import MAX_LISTENERS, Bell
 from swipegate.service.clock import SECOND, Clock

@@ -1,18 +1,55 @@
-"""Cards and card types, to look at."""
+"""Cards and card types."""
+
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from swipegate.domain.user_card import Card, CardType
+from swipegate.domain.authority import Principal
+from swipegate.domain.card import Card, CardStatus, CardType
+from swipegate.domain.errors import SwipegateError
+from swipegate.domain.fields import canonical_uuid
+from swipegate.domain.user_card import EventKind
 from swipegate.service import paging
+from swipegate.service.bell import Bell
+from swipegate.service.clock import Clock
+from swipegate.service.replacement import time_after
+from swipegate.service.user_card_events import BELL_KEY, record
 from swipegate.store import cards
 from swipegate.store.database import Database
+from swipegate.v1 import error_pb2
 
 
 class Cards:
     """Cards and card types."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, bell: Bell, clock: Clock) -> None:
         self._database = database
+        self._bell = bell
+        self._clock = clock
+
+    async def get(self, card_id: str) -> Card:
+        """The card with its holder. Raises CARD_NOT_FOUND."""
+        key = canonical_uuid("card_id", card_id)
+        return await self._database.read(lambda connection: _demand(connection, key))
+
+    async def mark(self, principal: Principal, card_id: str, status: CardStatus) -> tuple[Card, int]:
+        """The card, marked, and the event's sequence; 0 where it was so marked. Raises CARD_NOT_FOUND."""
+        key = canonical_uuid("card_id", card_id)
+
+        def unit(connection: Connection) -> tuple[Card, int]:
+            card = _demand(connection, key)
+            if card.status is status:
+                return card, 0
+            cards.mark(connection, key, status)
+            now = time_after(connection, card, self._clock())
+            sequence = record(
+                connection, principal, EventKind.MARKED, card, card.holding, now, status_after=status
+            )
+            return replace(card, status=status), sequence
+
+        marked = await self._database.write(unit)
+        self._bell.ring(BELL_KEY)
+        return marked
 
     async def page(
         self, *, ac_system_id: str | None, user_id: str | None, page_size: int, page_token: str
@@ -32,3 +69,10 @@ class Cards:
     async def types(self) -> list[CardType]:
         """Every card type by number."""
         return await self._database.read(cards.types)
+
+
+def _demand(connection: Connection, key: str) -> Card:
+    card = cards.by_id(connection, key)
+    if card is None:
+        raise SwipegateError(error_pb2.ERROR_REASON_CARD_NOT_FOUND, card_id=key)
+    return card

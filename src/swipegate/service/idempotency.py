@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from swipegate.domain.authority import Principal
 from swipegate.domain.errors import SwipegateError, invalid
-from swipegate.domain.user_card import MAX_REQUEST_ID
+from swipegate.domain.fields import MAX_REQUEST_ID
 from swipegate.service.sealing import Sealer
 from swipegate.store import idempotency
 from swipegate.v1 import error_pb2

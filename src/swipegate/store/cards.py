@@ -1,11 +1,22 @@
 """Cards and card types."""
 
+from collections.abc import Mapping
 from contextlib import closing
+from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, select
+from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 
-from swipegate.domain.user_card import Card, CardStatus, CardType
-from swipegate.store.schema import NO_FACILITY_CODE, card, card_facility_code, card_type, user_card
+from swipegate.domain.card import Card, CardStatus, CardType
+from swipegate.store import user_cards
+from swipegate.store.schema import (
+    NO_FACILITY_CODE,
+    ac_system,
+    card,
+    card_facility_code,
+    card_type,
+    number_range,
+    user_card,
+)
 from swipegate.store.statement import Row, Statement
 
 _OF_NUMBER_RANGE = and_(
@@ -25,20 +36,33 @@ _WITH_HOLDER = select(
     card.c.card_serial_number,
     card.c.status,
     card.c.create_time,
-    user_card.c.user_id,
-    user_card.c.user_card_id,
+    ac_system.c.webhook_url.is_not(None).label("delivered"),
+    *user_cards.COLUMNS,
 ).select_from(
-    card.outerjoin(user_card, and_(user_card.c.card_id == card.c.card_id, user_card.c.end_time.is_(None)))
+    card.join(ac_system, ac_system.c.ac_system_id == card.c.ac_system_id).outerjoin(
+        user_card, and_(user_card.c.card_id == card.c.card_id, user_card.c.end_time.is_(None))
+    )
 )
 _BY_ID = Statement(_WITH_HOLDER.where(card.c.card_id == bindparam("card_id")))
 _BY_NUMBER = Statement(
     _WITH_HOLDER.where(card.c.internal_card_number == bindparam("internal_card_number"), _OF_NUMBER_RANGE)
 )
 _INSERT = Statement(insert(card))
+_MARK = Statement(update(card).where(card.c.card_id == bindparam("key")).values(status=bindparam("status")))
 _HIGHEST_NUMBER = Statement(select(func.max(card.c.internal_card_number)).where(_OF_NUMBER_RANGE))
 _NUMBERS = Statement(
-    select(card.c.internal_card_number).where(_OF_NUMBER_RANGE).order_by(card.c.internal_card_number)
+    select(card.c.internal_card_number)
+    .where(_OF_NUMBER_RANGE, card.c.internal_card_number >= bindparam("first"))
+    .order_by(card.c.internal_card_number)
 )
+_IS_RANGE = and_(
+    number_range.c.ac_system_id == bindparam("ac_system_id"),
+    number_range.c.card_type == bindparam("card_type"),
+    number_range.c.facility_code == func.coalesce(bindparam("facility_code"), NO_FACILITY_CODE),
+)
+_RANGE = Statement(select(number_range.c.next_number).where(_IS_RANGE))
+_ADD_RANGE = Statement(insert(number_range))
+_SET_RANGE = Statement(update(number_range).where(_IS_RANGE).values(next_number=bindparam("next_number")))
 _TYPE = Statement(select(card_type).where(card_type.c.card_type == bindparam("card_type")))
 _TYPES = select(card_type).order_by(card_type.c.card_type)
 
@@ -83,18 +107,39 @@ def add(connection: Connection, new: Card) -> None:
 def next_free_number(
     connection: Connection, ac_system_id: str, kind: CardType, facility_code: int | None
 ) -> int | None:
-    """The number after the highest in use, else the lowest gap; None when every number is in use."""
+    """The number after the highest in use, else one of a gap; None when every number is in use."""
     key = {"ac_system_id": ac_system_id, "card_type": kind.card_type, "facility_code": facility_code}
     (highest,) = _HIGHEST_NUMBER.first(connection, key) or (None,)
     if (highest or 0) < kind.max_internal_card_number:
         return (highest or 0) + 1
-    expected = 1
-    with closing(_NUMBERS.rows(connection, key)) as numbers:
+    return _gap(connection, key, kind.max_internal_card_number)
+
+
+def _gap(connection: Connection, key: Mapping[str, Any], largest: int) -> int | None:
+    """A number that is not in use though the largest is. The search goes on where the last one ended, once round."""
+    row = _RANGE.first(connection, key)
+    begin = row[0] if row else 1
+    found = _free_between(connection, key, begin, largest) or _free_between(connection, key, 1, begin - 1)
+    if found is not None:
+        remember = _SET_RANGE if row else _ADD_RANGE
+        facility = -1 if key["facility_code"] is None else key["facility_code"]
+        remember.run(connection, {**key, "facility_code": facility, "next_number": found + 1})
+    return found
+
+
+def _free_between(connection: Connection, key: Mapping[str, Any], first: int, last: int) -> int | None:
+    expected = first
+    with closing(_NUMBERS.rows(connection, {**key, "first": first})) as numbers:
         for (number,) in numbers:
             if number > expected:
-                return expected
+                break
             expected = number + 1
-    return None
+    return expected if expected <= last else None
+
+
+def mark(connection: Connection, card_id: str, status: CardStatus) -> None:
+    """Say what happened to a card."""
+    _MARK.run(connection, {"key": card_id, "status": status.value})
 
 
 def page(
@@ -128,8 +173,8 @@ def _card(row: Row | None) -> Card | None:
 
 
 def _present(row: Row) -> Card:
-    _row_id, card_id, system, kind, number, external, facility, issue, serial, status, created, *holder = row
-    user_id, user_card_id = holder
+    _row_id, card_id, system, kind, number, external, facility, issue, serial, status, created, *rest = row
+    delivered, *holding = rest
     return Card(
         card_id,
         system,
@@ -141,6 +186,6 @@ def _present(row: Row) -> Card:
         serial,
         CardStatus(status),
         created,
-        user_id,
-        user_card_id,
+        user_cards.of_row(holding) if holding[0] is not None else None,
+        bool(delivered),
     )

@@ -1,4 +1,4 @@
-"""The database: one writer that commits the work of many callers together, and a reader.
+"""The database: one writer that commits the work of many callers together, and readers.
 
 Every write of the process goes through one thread. It takes whatever callers wait at the moment, runs each in
 a savepoint of one transaction, and commits once: durable, and one fsync for many calls. A caller is answered
@@ -9,19 +9,19 @@ import asyncio
 import contextlib
 import os
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
+from sqlalchemy import URL, Connection, RootTransaction
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool, PoolProxiedConnection
+from sqlalchemy.pool import PoolProxiedConnection
 
 from swipegate.domain.errors import SwipegateError
-from swipegate.store import schema
+from swipegate.store import engine, revision
+from swipegate.store.revision import DatabaseFileError
 from swipegate.v1 import error_pb2
 
 T = TypeVar("T")
@@ -31,18 +31,16 @@ MAX_GROUP = 128
 """Callers whose work one commit may carry."""
 MAX_WAITING = 4096
 """Callers that may wait for the writer; the next is refused."""
-BUSY_TIMEOUT = 5.0
-"""Seconds to wait for another process that has the file locked."""
 READERS = 2
 """Threads that read while the writer writes."""
 
 
-class DatabaseFileError(Exception):
-    """The database cannot be used; the text names the file and the reason."""
+class _Rehearsed(Exception):
+    """Carries what a unit returned out of the savepoint that it undoes."""
 
-
-class SchemaVersionError(DatabaseFileError):
-    """The database was made by another version of Swipegate."""
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value
 
 
 class _Job:
@@ -72,11 +70,14 @@ def _settle_all(jobs: list[_Job]) -> None:
 
 
 class Database:
-    """SQLite in a file. Thread-safety: `write` and `read` belong to the event loop, the threads to this class."""
+    """SQLite in a file (a Path), or PostgreSQL (a URL).
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._engine = _sqlite_engine(path)
+    Thread-safety: `write` and `read` belong to the event loop, the threads to this class.
+    """
+
+    def __init__(self, where: Path | URL) -> None:
+        self._where = where
+        self._engine = engine.create(where)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="swipegate-read")
         self._local = threading.local()
         self._read_connections: list[Connection] = []
@@ -88,28 +89,26 @@ class Database:
         self.commits = 0
         """Transactions committed so far."""
 
-    def open(self) -> None:
+    def open(self, *, upgrade: bool = False) -> None:
         """Create the schema where there is none, and start; once.
 
-        Raises SchemaVersionError for another version's file, which stays as it is, and DatabaseFileError for a file
-        that is no database or cannot be written.
+        Raises SchemaVersionError for another version's database, which stays as it is unless it is older and
+        `upgrade` says to bring it up, and DatabaseFileError for one that cannot be used.
         """
         if self._opened:
             raise RuntimeError("a Database opens once")
+        name = engine.describe(self._where)
         try:
-            # for the owner alone: the files beside it get the same rights
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            if isinstance(self._where, Path):
+                # for the owner alone: the files beside it get the same rights
+                os.close(os.open(self._where, os.O_RDWR | os.O_CREAT, 0o600))
+            revision.prepare(self._engine, name, upgrade=upgrade)
             # made here, not in the writer's thread, where nobody would see it fail
-            connection = self._engine.connect().execution_options(swipegate_writer=True)
-            with contextlib.ExitStack() as on_failure:
-                on_failure.callback(connection.close)
-                with connection.begin():
-                    _create_or_check_schema(connection, self._path)
-                on_failure.pop_all()
+            connection = engine.connect(self._engine, writer=True)
         except OSError as error:
-            raise DatabaseFileError(f"{self._path}: {error.strerror}") from None
+            raise DatabaseFileError(f"{name}: {error.strerror}") from None
         except DBAPIError as error:
-            raise DatabaseFileError(f"{self._path}: {error.orig}") from None
+            raise DatabaseFileError(f"{name}: {error.orig}") from None
         self._opened = True
         self._writer = threading.Thread(
             target=self._write_loop, args=(connection,), name="swipegate-write", daemon=True
@@ -119,8 +118,9 @@ class Database:
     async def write(self, unit: Unit[T]) -> T:
         """Run the unit in a transaction and return what it returned once that is durable.
 
-        The unit runs in the writer's thread; what it raises undoes it alone and is raised here. Raises OVERLOADED
-        when too many callers wait.
+        The unit runs in the writer's thread, while nobody else writes; what it raises undoes it alone and is raised
+        here. Raises OVERLOADED when too many callers wait, and DATABASE_UNAVAILABLE when the server is gone: then
+        nobody knows whether the unit was committed.
         """
         job = _Job(unit, asyncio.get_running_loop())
         with self._accepting:
@@ -135,6 +135,19 @@ class Database:
         result: T = await job.future
         return result
 
+    async def rehearse(self, unit: Unit[T]) -> T:
+        """What `write` would return or raise; nothing is kept."""
+
+        def undone(connection: Connection) -> None:
+            raise _Rehearsed(unit(connection))
+
+        try:
+            await self.write(undone)
+        except _Rehearsed as rehearsed:
+            value: T = rehearsed.value
+            return value
+        raise AssertionError("a rehearsal ends in its own exception")
+
     async def read(self, unit: Unit[T]) -> T:
         """Run the unit on a snapshot of what is committed."""
         with self._accepting:
@@ -144,7 +157,7 @@ class Database:
         return await asyncio.wrap_future(future)
 
     def close(self) -> None:
-        """Finish what was accepted, then close the file. Idempotent."""
+        """Finish what was accepted, then close the database. Idempotent."""
         with self._accepting:
             if self._closed:
                 return
@@ -159,64 +172,108 @@ class Database:
 
     def _run_read(self, unit: Unit[T]) -> T:
         connection: Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self._engine.connect()
-            self._read_connections.append(connection)
-        with connection.begin():
-            return unit(connection)
-
-    def _write_loop(self, connection: Connection) -> None:
-        with connection:
-            running = True
-            while running:
-                first = self._jobs.get()
-                if first is None:
-                    return
-                group = [first]
-                while len(group) < MAX_GROUP:
-                    try:
-                        job = self._jobs.get_nowait()
-                    except queue.Empty:
-                        break
-                    if job is None:
-                        running = False
-                        break
-                    group.append(job)
-                self._commit_group(connection, group)
-
-    def _commit_group(self, connection: Connection, group: list[_Job]) -> None:
+        fresh = connection is None
         try:
+            if connection is None:
+                connection = self._local.connection = engine.connect(self._engine, writer=False)
+                self._read_connections.append(connection)
             with connection.begin():
+                return unit(connection)
+        except Exception:
+            if connection is not None and not engine.is_lost(connection):
+                raise
+            self._forget_reader(connection)
+            if fresh:
+                raise _unavailable() from None
+            return self._run_read(unit)  # the server may be back: a read does no harm twice
+
+    def _forget_reader(self, connection: Connection | None) -> None:
+        self._local.connection = None
+        if connection is not None:
+            self._read_connections.remove(connection)
+            _discard(connection)
+
+    def _write_loop(self, connection: Connection | None) -> None:
+        while group := self._next_group():
+            connection = self._commit_group(connection, group)
+        if connection is not None:
+            connection.close()
+
+    def _next_group(self) -> list[_Job]:
+        """What waits, once something does; empty at the end."""
+        first = self._jobs.get()
+        if first is None:
+            return []
+        group = [first]
+        while len(group) < MAX_GROUP:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                self._jobs.put(None)  # the end comes after this group; nothing else can be put any more
+                break
+            group.append(job)
+        return group
+
+    def _commit_group(self, connection: Connection | None, group: list[_Job]) -> Connection | None:
+        """Do the group's work and answer it; the connection for the next group, None where it is lost."""
+        try:
+            connection, transaction = self._begun(connection)
+            with transaction:
                 for job in group:
                     job.outcome = _run_in_savepoint(connection, job.unit)
             self.commits += 1
-        except Exception as error:  # the begin or the commit failed: nobody's work is durable
-            with contextlib.suppress(Exception):
-                # a BEGIN that failed after it took effect would be in the way of every later one
-                connection.connection.rollback()
+        except Exception as error:  # the begin or the commit failed: nobody's work is known to be durable
+            connection, told = _after_failure(connection, error)
             for job in group:
-                job.outcome = (None, error)
+                job.outcome = (None, told)
         by_loop: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
         for job in group:
             by_loop.setdefault(job.loop, []).append(job)
         for loop, jobs in by_loop.items():
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(_settle_all, jobs)
+        return connection
+
+    def _begun(self, connection: Connection | None) -> tuple[Connection, RootTransaction]:
+        """A connection in a transaction; a new one where the server went away while nothing was asked of it."""
+        if connection is not None:
+            try:
+                return connection, connection.begin()
+            except Exception:
+                if not engine.is_lost(connection):
+                    raise
+                _discard(connection)
+        connection = engine.connect(self._engine, writer=True)
+        try:
+            return connection, connection.begin()
+        except Exception:
+            _discard(connection)
+            raise
 
 
-def _create_or_check_schema(connection: Connection, path: Path) -> None:
-    if not inspect(connection).has_table(schema.schema_version.name):
-        schema.metadata.create_all(connection)
-        connection.execute(insert(schema.schema_version), {"version": schema.VERSION})
-        names = [column.name for column in schema.card_type.columns]
-        rows = [dict(zip(names, row, strict=True)) for row in schema.CARD_TYPES]
-        connection.execute(insert(schema.card_type), rows)
-        return
-    found = connection.scalar(select(schema.schema_version.c.version))
-    if found != schema.VERSION:
-        raise SchemaVersionError(
-            f"{path}: the database has schema version {found}, this Swipegate needs {schema.VERSION}"
-        )
+def _after_failure(connection: Connection | None, error: Exception) -> tuple[Connection | None, Exception]:
+    if connection is not None and not engine.is_lost(connection):
+        with contextlib.suppress(Exception):
+            # a BEGIN that failed after it took effect would be in the way of every later one
+            connection.connection.rollback()
+        if not engine.is_lost(connection):
+            return connection, error
+    if connection is not None:
+        _discard(connection)
+    return None, _unavailable()
+
+
+def _discard(connection: Connection) -> None:
+    with contextlib.suppress(Exception):
+        connection.invalidate()
+    with contextlib.suppress(Exception):
+        connection.close()
+
+
+def _unavailable() -> SwipegateError:
+    return SwipegateError(error_pb2.ERROR_REASON_DATABASE_UNAVAILABLE)
 
 
 def _run_in_savepoint(connection: Connection, unit: Unit[Any]) -> tuple[Any, BaseException | None]:
@@ -235,31 +292,3 @@ def _run_in_savepoint(connection: Connection, unit: Unit[Any]) -> tuple[Any, Bas
 def _execute(driver: PoolProxiedConnection, sql: str) -> None:
     with contextlib.closing(driver.cursor()) as cursor:
         cursor.execute(sql)
-
-
-def _sqlite_engine(path: Path) -> Engine:
-    engine = create_engine(
-        f"sqlite+pysqlite:///{path}",
-        poolclass=NullPool,
-        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT},
-        hide_parameters=True,  # an error text must not hold what was to be stored
-    )
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # transactions are ours: the driver's own would break savepoints
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",  # a commit that was answered survives a power cut
-            "foreign_keys=ON",
-            "secure_delete=ON",  # what is wiped is overwritten
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # IMMEDIATE: a writer that starts as a reader can fail halfway with "database is locked"
-        writer = connection.get_execution_options().get("swipegate_writer", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
-
-    return engine

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Insert, Select, Update
+from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 Row = tuple[Any, ...]
@@ -21,7 +21,7 @@ class Statement:
     So a Boolean may come as 0 or 1, and an error is the driver's own: its text holds no values.
     """
 
-    def __init__(self, clause: Select[Any] | Insert | Update) -> None:
+    def __init__(self, clause: Select[Any] | Insert | Update | Delete) -> None:
         self._clause = clause
         self._compiled: dict[str, tuple[str, Arguments]] = {}
 

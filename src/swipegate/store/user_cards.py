@@ -1,19 +1,86 @@
-"""Assignments of cards to users, and the audit of every change."""
+"""Assignments of cards to users."""
 
-from sqlalchemy import Connection, bindparam, insert, update
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from swipegate.domain.authority import Principal
-from swipegate.domain.user_card import ReplaceCard
-from swipegate.store.schema import audit, user_card
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
+
+from swipegate.domain.user_card import UserCard
+from swipegate.store.schema import user_card
 from swipegate.store.statement import Statement
 
+_C = user_card.c
+COLUMNS = (
+    _C.user_card_id,
+    _C.card_id,
+    _C.user_id,
+    _C.start_time,
+    _C.end_time,
+    _C.activation_time,
+    _C.deactivation_time,
+    _C.card_user_flags,
+    _C.sealed_pin.is_not(None).label("has_pin"),
+)
+"""Of an assignment; the PIN itself is in none of its pictures."""
+_BY_ID = Statement(select(*COLUMNS).where(_C.user_card_id == bindparam("user_card_id")))
 _ASSIGN = Statement(insert(user_card))
 _END = Statement(
     update(user_card)
-    .where(user_card.c.user_card_id == bindparam("key"), user_card.c.end_time.is_(None))
+    .where(_C.user_card_id == bindparam("key"), _C.end_time.is_(None))
     .values(end_time=bindparam("now"))
 )
-_AUDIT = Statement(insert(audit))
+_AMEND = Statement(
+    update(user_card)
+    .where(_C.user_card_id == bindparam("key"), _C.end_time.is_(None))
+    .values(
+        activation_time=bindparam("activation"),
+        deactivation_time=bindparam("deactivation"),
+        card_user_flags=bindparam("flags"),
+        sealed_pin=bindparam("pin"),
+    )
+)
+_PIN = Statement(select(_C.sealed_pin).where(_C.user_card_id == bindparam("user_card_id")))
+_LAST_OF_CARD = Statement(
+    select(_C.end_time).where(_C.card_id == bindparam("card_id")).order_by(_C.row_id.desc()).limit(1)
+)
+
+
+def of_row(row: Sequence[Any]) -> UserCard:
+    """The assignment in a row of COLUMNS."""
+    user_card_id, card_id, user_id, start, end, activation, deactivation, flags, has_pin = row
+    return UserCard(
+        user_card_id, card_id, user_id, start, end, activation, deactivation, flags, bool(has_pin)
+    )
+
+
+def by_id(connection: Connection, user_card_id: str) -> UserCard | None:
+    """The assignment."""
+    row = _BY_ID.first(connection, {"user_card_id": user_card_id})
+    return None if row is None else of_row(row)
+
+
+def last_end(connection: Connection, card_id: str) -> int:
+    """When the last assignment of a card that nobody holds ended; 0 where there was none."""
+    row = _LAST_OF_CARD.first(connection, {"card_id": card_id})
+    return 0 if row is None else int(row[0])
+
+
+def assign(connection: Connection, new: UserCard, sealed_pin: bytes | None) -> None:
+    """Open an assignment. The database refuses it while another one of the card is open."""
+    _ASSIGN.run(
+        connection,
+        {
+            "user_card_id": new.user_card_id,
+            "card_id": new.card_id,
+            "user_id": new.user_id,
+            "start_time": new.start_time,
+            "end_time": None,
+            "activation_time": new.activation_time,
+            "deactivation_time": new.deactivation_time,
+            "card_user_flags": new.card_user_flags,
+            "sealed_pin": sealed_pin,
+        },
+    )
 
 
 def end(connection: Connection, user_card_id: str, now: int) -> None:
@@ -21,65 +88,42 @@ def end(connection: Connection, user_card_id: str, now: int) -> None:
     _END.run(connection, {"key": user_card_id, "now": now})
 
 
-def assign(
-    connection: Connection,
-    user_card_id: str,
-    card_id: str,
-    command: ReplaceCard,
-    sealed_pin: bytes | None,
-    now: int,
-) -> None:
-    """Open an assignment. The database refuses it while another one of the card is open."""
-    _ASSIGN.run(
-        connection,
-        {
-            "user_card_id": user_card_id,
-            "card_id": card_id,
-            "user_id": command.user_id,
-            "start_time": now,
-            "end_time": None,
-            "activation_time": command.card_activation_start_date_time,
-            "deactivation_time": command.card_deactivation_start_date_time,
-            "card_user_flags": command.card_user_flags or 0,
-            "sealed_pin": sealed_pin,
-        },
-    )
-
-
-def amend(connection: Connection, user_card_id: str, command: ReplaceCard, sealed_pin: bytes | None) -> None:
-    """Write what the command gives over the same fields of an open assignment."""
-    given = {
-        "activation_time": command.card_activation_start_date_time,
-        "deactivation_time": command.card_deactivation_start_date_time,
-        "card_user_flags": command.card_user_flags,
-        "sealed_pin": sealed_pin,
+def amend(connection: Connection, changed: UserCard, sealed_pin: bytes | None) -> None:
+    """Store new dates, flags and PIN of an open assignment."""
+    given: Mapping[str, Any] = {
+        "key": changed.user_card_id,
+        "activation": changed.activation_time,
+        "deactivation": changed.deactivation_time,
+        "flags": changed.card_user_flags,
+        "pin": sealed_pin,
     }
-    changes = {column: value for column, value in given.items() if value is not None}
-    if changes:
-        connection.execute(update(user_card).where(user_card.c.user_card_id == user_card_id).values(changes))
+    _AMEND.run(connection, given)
 
 
-def record(
+def sealed_pin(connection: Connection, user_card_id: str) -> bytes | None:
+    """The PIN of an assignment, as sealed for it."""
+    row = _PIN.first(connection, {"user_card_id": user_card_id})
+    return None if row is None or row[0] is None else bytes(row[0])
+
+
+def page(
     connection: Connection,
-    principal: Principal,
     *,
-    card_id: str,
-    user_card_id: str,
-    previous: tuple[str | None, str | None],
-    current_user_id: str,
-    now: int,
-) -> None:
-    """Append to the audit: who changed the card from which (user_card_id, user_id) to which."""
-    _AUDIT.run(
-        connection,
-        {
-            "time": now,
-            "subject": principal.subject,
-            "client": principal.client,
-            "card_id": card_id,
-            "user_card_id": user_card_id,
-            "previous_user_card_id": previous[0],
-            "previous_user_id": previous[1],
-            "current_user_id": current_user_id,
-        },
-    )
+    user_id: str | None,
+    card_id: str | None,
+    as_of: int | None,
+    include_ended: bool,
+    after: int,
+    size: int,
+) -> list[tuple[int, UserCard]]:
+    """At most `size` assignments with their row ids, in the order in which they were made, after the row `after`."""
+    query = select(_C.row_id, *COLUMNS).where(_C.row_id > after).order_by(_C.row_id).limit(size)
+    if user_id is not None:
+        query = query.where(_C.user_id == user_id)
+    if card_id is not None:
+        query = query.where(_C.card_id == card_id)
+    if as_of is not None:
+        query = query.where(_C.start_time <= as_of, or_(_C.end_time.is_(None), _C.end_time > as_of))
+    elif not include_ended:
+        query = query.where(_C.end_time.is_(None))
+    return [(row[0], of_row(row[1:])) for row in connection.execute(query)]

@@ -5,14 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swipegate.domain.authority import PERMISSIONS, READ_TRACK_DATA, Licences, Principal
+from swipegate.domain.card import CardStatus
 from swipegate.domain.errors import SwipegateError, name
-from swipegate.domain.user_card import (
-    CARD_USER_FLAGS_MASK,
-    CardStatus,
-    ReplaceCard,
-    ResultCode,
-    canonical_uuid,
-)
+from swipegate.domain.fields import canonical_uuid
+from swipegate.domain.replacement import ReplaceCard, ResultCode
+from swipegate.domain.user_card import CARD_USER_FLAGS_MASK
 from swipegate.v1 import card_pb2, user_card_pb2
 
 UUID = "0123abcd-4567-4890-abcd-ef0123456789"

@@ -1,0 +1,117 @@
+"""SQLite in a file, or PostgreSQL: what differs between them, so that nothing above has to know.
+
+Both have one writer at a time. SQLite locks its file; on PostgreSQL every writing transaction, of whichever server,
+first takes the same advisory lock. So a transaction sees what every earlier one did, no two can wait for each other
+in a circle, and the order of the numbers given out is the order of the commits.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.pool import NullPool
+
+BUSY_TIMEOUT = 5.0
+"""Seconds to wait for another process that is writing."""
+CONNECT_TIMEOUT = 5
+"""Seconds for a PostgreSQL server to take a connection."""
+STATEMENT_TIMEOUT = 30.0
+"""Seconds a PostgreSQL server may take for one statement."""
+IDLE_TIMEOUT = 10.0
+"""Seconds after which a PostgreSQL server gives up a transaction whose client went silent, and so its lock."""
+WRITER_LOCK = 0x73776970  # "swip"
+"""Key of the advisory lock."""
+_CACHE = 64 * 1024
+"""KiB of the file that SQLite keeps in memory, a connection: the upper pages of a million rows' indexes."""
+
+
+def create(where: Path | URL) -> Engine:
+    """The engine for a file, or for a PostgreSQL server's database."""
+    return _sqlite(where) if isinstance(where, Path) else _postgresql(where)
+
+
+def describe(where: Path | URL) -> str:
+    """Where it is, for people; without a password."""
+    return str(where) if isinstance(where, Path) else where.render_as_string(hide_password=True)
+
+
+def connect(engine: Engine, *, writer: bool) -> Connection:
+    """A connection that writes, alone of all, or one that reads a snapshot."""
+    options: dict[str, Any] = {"swipegate_writer": writer}
+    if engine.dialect.name == "postgresql" and not writer:
+        options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    return engine.connect().execution_options(**options)
+
+
+def is_lost(connection: Connection) -> bool:
+    """Whether the server is gone from the other end."""
+    if connection.closed or connection.invalidated:
+        return True
+    driver = connection.connection.driver_connection
+    return bool(getattr(driver, "closed", False))
+
+
+def _sqlite(path: Path) -> Engine:
+    engine = create_engine(
+        f"sqlite+pysqlite:///{path}",
+        poolclass=NullPool,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT},
+        hide_parameters=True,  # an error text must not hold what was to be stored
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # transactions are ours: the driver's own would break savepoints
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",  # a commit that was answered survives a power cut
+            "foreign_keys=ON",
+            "secure_delete=ON",  # what is wiped is overwritten
+            f"cache_size=-{_CACHE}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # IMMEDIATE: a writer that starts as a reader can fail halfway with "database is locked"
+        writer = connection.get_execution_options().get("swipegate_writer", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        poolclass=NullPool,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT,
+            "application_name": "swipegate",
+            # a server that is gone without a word is noticed
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": int(STATEMENT_TIMEOUT * 1000),
+        },
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        connection.autocommit = True
+        for name, seconds in (
+            ("lock_timeout", BUSY_TIMEOUT),
+            ("statement_timeout", STATEMENT_TIMEOUT),
+            ("idle_in_transaction_session_timeout", IDLE_TIMEOUT),
+        ):
+            connection.execute(f"SET {name} = {int(seconds * 1000)}")
+        connection.execute("SET synchronous_commit = on")  # a commit that was answered survives a power cut
+        connection.autocommit = False
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("swipegate_writer", False):
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
+
+    return engine
