@@ -41,7 +41,8 @@ from swipegate.v1.user_card_pb2 import ReplaceCardIfExistsRequest, ReplaceCardIf
 CALLS = 64
 """In flight."""
 CHANNELS = 4
-USERS = 64
+USERS = 61
+"""Coprime to CARDS: each time round, a card finds another user than the one who holds it."""
 CARDS = 1024
 ECHO = "/benchmark.Echo/Echo"
 REPLACE = "/swipegate.v1.UserCardService/ReplaceCardIfExists"
