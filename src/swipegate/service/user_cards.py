@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from swipegate.domain.authority import Principal
 from swipegate.domain.card import Card
 from swipegate.domain.errors import SwipegateError, invalid
-from swipegate.domain.fields import canonical_uuid
+from swipegate.domain.fields import MAX_INT64, canonical_uuid
 from swipegate.domain.replacement import ReplaceCard, ReplaceResult
 from swipegate.domain.user_card import (
     UNDOABLE,
@@ -180,7 +180,7 @@ class UserCards:
         return await self._write(unit)
 
     def _undo(self, connection: Connection, principal: Principal, sequence: int, now: int) -> Stands:
-        event = user_card_events.by_sequence(connection, sequence)
+        event = user_card_events.by_sequence(connection, sequence) if sequence <= MAX_INT64 else None
         if event is None:
             raise SwipegateError(error_pb2.ERROR_REASON_USER_CARD_EVENT_NOT_FOUND, sequence=sequence)
         if event.kind not in UNDOABLE:

@@ -90,6 +90,11 @@ class Database:
         self.commits = 0
         """Transactions committed so far."""
 
+    @property
+    def has_one_server(self) -> bool:
+        """Whether no other server can be at work on it: a file lies in the folder that its server locks."""
+        return isinstance(self._where, Path)
+
     def open(self, *, upgrade: bool = False) -> None:
         """Create the schema where there is none, and start; once.
 

@@ -1,6 +1,7 @@
 """What happened to cards and their assignments, in the order of the commits."""
 
 import json
+
 from sqlalchemy import Connection, bindparam, func, insert, select
 
 from swipegate.domain.user_card import EventKind, UserCard, UserCardEvent
