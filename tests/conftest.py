@@ -15,6 +15,7 @@ from swipegate.domain.authority import PERMISSIONS
 from swipegate.settings import Settings, load
 from swipegate.v1 import (
     ac_system_pb2_grpc,
+    card_assignment_pb2_grpc,
     card_format_pb2_grpc,
     card_pb2_grpc,
     card_request_pb2_grpc,
@@ -57,6 +58,7 @@ class Client:
     def __post_init__(self) -> None:
         self.tracks = track_pb2_grpc.TrackServiceStub(self.channel)
         self.card_requests = card_request_pb2_grpc.CardRequestServiceStub(self.channel)
+        self.card_assignments = card_assignment_pb2_grpc.CardAssignmentServiceStub(self.channel)
         self.devices = device_pb2_grpc.DeviceServiceStub(self.channel)
         self.card_formats = card_format_pb2_grpc.CardFormatServiceStub(self.channel)
         self.user_cards = user_card_pb2_grpc.UserCardServiceStub(self.channel)

@@ -6,7 +6,7 @@ from typing import Any
 from grpc import aio
 
 from swipegate.api.interceptors import principal
-from swipegate.api.times import timestamp
+from swipegate.api.times import seconds, timestamp
 from swipegate.domain.card_request import CardRequest, Failure, State
 from swipegate.domain.errors import invalid
 from swipegate.service.card_requests import CardRequests, NewCardRequest
@@ -14,8 +14,6 @@ from swipegate.v1 import card_request_pb2 as pb
 from swipegate.v1 import card_request_pb2_grpc, error_pb2
 
 _STATE_OF = {pb.CardRequest.State.Value(f"STATE_{state}"): state for state in State}
-NANOSECONDS = 1_000_000_000
-"""In a second."""
 _MAX_STATES = 32
 """That a list may be filtered by."""
 
@@ -32,18 +30,13 @@ class CardRequestServicer(card_request_pb2_grpc.CardRequestServiceServicer):
         """Create a card request for a CMC device."""
         if request.action != pb.CARD_REQUEST_ACTION_BEGINREADCARD:
             raise invalid("action", "must be CARD_REQUEST_ACTION_BEGINREADCARD")
-        seconds = None
-        if request.HasField("time_to_live"):
-            given = request.time_to_live
-            if not 0 <= given.nanos < NANOSECONDS:  # a Duration of 1 s or more has no negative part
-                raise invalid("time_to_live", f"must have 0 to {NANOSECONDS - 1} nanos")
-            seconds = given.seconds + given.nanos / NANOSECONDS
+        limited = request.HasField("time_to_live")
         new = NewCardRequest(
             device_id=request.id,
             message=request.message,
             request_id=request.request_id,
             refuse_if_busy=request.refuse_if_busy,
-            time_to_live=seconds,
+            time_to_live=seconds("time_to_live", request.time_to_live) if limited else None,
         )
         body = request.SerializeToString(deterministic=True)
         created = await self._card_requests.create(principal(), new, body)

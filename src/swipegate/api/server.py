@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError
 
 from swipegate.api import tracks as tracks_api
 from swipegate.api.ac_systems import AcSystemServicer
+from swipegate.api.card_assignments import CardAssignmentServicer
 from swipegate.api.card_formats import CardFormatServicer
 from swipegate.api.card_requests import CardRequestServicer
 from swipegate.api.cards import CardServicer
@@ -34,6 +35,7 @@ from swipegate.host.local import LocalHost
 from swipegate.service import clock, keys
 from swipegate.service.ac_systems import AcSystems
 from swipegate.service.bell import Bell
+from swipegate.service.card_assignments import CardAssignments
 from swipegate.service.card_formats import CardFormats
 from swipegate.service.card_requests import CardRequests
 from swipegate.service.cards import Cards
@@ -52,6 +54,8 @@ from swipegate.store.database import Database
 from swipegate.v1 import (
     ac_system_pb2,
     ac_system_pb2_grpc,
+    card_assignment_pb2,
+    card_assignment_pb2_grpc,
     card_format_pb2,
     card_format_pb2_grpc,
     card_pb2,
@@ -77,6 +81,7 @@ DATABASE = "swipegate.db"
 _SERVICES = (
     track_pb2.DESCRIPTOR,
     card_request_pb2.DESCRIPTOR,
+    card_assignment_pb2.DESCRIPTOR,
     device_pb2.DESCRIPTOR,
     card_format_pb2.DESCRIPTOR,
     user_card_pb2.DESCRIPTOR,
@@ -159,6 +164,7 @@ class Server:
         formats = CardFormats(database)
         devices = Devices(database, bell, clock.now, settings.pc_name)
         requests = CardRequests(database, sealer, bell, clock.now, settings.track_data_time_to_live)
+        assignments = CardAssignments(database, sealer, bell, clock.now, requests)
 
         server = self._grpc_server(tokens)
         self.port = self._bind(
@@ -167,12 +173,15 @@ class Server:
         host = LocalHost(settings.pc_name, devices, requests, formats, bell, clock.now)
         await host.start()
         self._exit.push_async_callback(host.stop)
-        housekeeping = Housekeeping(database, requests, clock.now)
+        housekeeping = Housekeeping(database, requests, assignments, clock.now)
         housekeeping.start()
         self._exit.push_async_callback(housekeeping.stop)
 
         tracks_api.add_to_server(tracks_api.TrackServicer(Tracks(formats), bell), server)
         card_request_pb2_grpc.add_CardRequestServiceServicer_to_server(CardRequestServicer(requests), server)
+        card_assignment_pb2_grpc.add_CardAssignmentServiceServicer_to_server(
+            CardAssignmentServicer(assignments), server
+        )
         device_pb2_grpc.add_DeviceServiceServicer_to_server(DeviceServicer(devices), server)
         card_format_pb2_grpc.add_CardFormatServiceServicer_to_server(CardFormatServicer(formats), server)
         user_cards = UserCards(database, sealer, bell, clock.now)

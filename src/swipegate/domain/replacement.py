@@ -77,9 +77,9 @@ class ReplaceCard:
         """Raise INVALID_FIELD unless the conditional fields fit the type of the card to be created."""
         if (self.internal_card_number or 0) > card_type.max_internal_card_number:
             raise invalid("internal_card_number", f"must be at most {card_type.max_internal_card_number}")
-        _conditional("facility_code", self.facility_code, card_type.max_facility_code)
-        _conditional("issue_code", self.issue_code, card_type.max_issue_code)
-        _conditional(
+        check_conditional("facility_code", self.facility_code, card_type.max_facility_code)
+        check_conditional("issue_code", self.issue_code, card_type.max_issue_code)
+        check_conditional(
             "card_serial_number", self.card_serial_number, MAX_INT64 if card_type.has_serial_number else None
         )
 
@@ -108,8 +108,11 @@ class ReplaceCard:
                 raise SwipegateError(error_pb2.ERROR_REASON_CARD_MISMATCH, field=name, card_id=card.card_id)
 
 
-def _conditional(name: str, value: int | None, largest: int | None) -> None:
-    """A field that is required where the card type supports it and refused where it does not."""
+def check_conditional(name: str, value: int | None, largest: int | None) -> None:
+    """Raise INVALID_FIELD for a field that is missing where the card type supports it, or given where it does not.
+
+    `largest` is what the type allows; None: it does not support the field.
+    """
     if largest is None and value is not None:
         raise invalid(name, "the card type does not support it")
     if largest is not None and value is None:

@@ -6,6 +6,8 @@ the bell tells the other to look.
 
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
 from uuid import uuid4
 
 from sqlalchemy import Connection
@@ -26,20 +28,19 @@ from swipegate.domain.card_request import (
 from swipegate.domain.errors import SwipegateError, invalid
 from swipegate.domain.fields import canonical_uuid, check_no_nul
 from swipegate.service import paging
-from swipegate.service.bell import MAX_LISTENERS, Bell
+from swipegate.service.bell import Bell
 from swipegate.service.clock import SECOND, Clock
 from swipegate.service.idempotency import Repeats
 from swipegate.service.sealing import Sealer
+from swipegate.service.watching import WATCH_BATCH, watched
 from swipegate.store import card_requests, devices
 from swipegate.store.database import Database, Unit
 from swipegate.v1 import error_pb2
 from swipegate.v1.track_pb2 import DecodedSwipe
 
 METHOD = "CreateCardRequest"
-WATCH_POLL = 1.0
-"""Seconds after which a watcher looks again though no bell rang."""
-WATCH_BATCH = 100
-"""Events read at a time."""
+SWEEP_BATCH = 100
+"""Requests that one sweep ends."""
 TRACK_DATA_GRACE = 10 * SECOND
 """For which track data stays after it was first given: the answer may have been lost."""
 
@@ -66,6 +67,19 @@ class NewCardRequest:
             raise invalid("time_to_live", f"must be {MIN_TIME_TO_LIVE} s to {MAX_TIME_TO_LIVE} s")
 
 
+class Follower(Protocol):
+    """What goes along with card requests."""
+
+    def follow(self, connection: Connection, request: CardRequest, swipe: DecodedSwipe | None) -> None:
+        """Part of the transaction that made the request what it is now; `swipe` has just made it SUCCEEDED.
+
+        What it raises undoes the change of the request too.
+        """
+
+    def announce(self, request: CardRequest) -> None:
+        """Wake who waits, after the commit."""
+
+
 class CardRequests:
     """The use cases of card requests."""
 
@@ -78,6 +92,8 @@ class CardRequests:
         self._bell = bell
         self._clock = clock
         self._track_data_time_to_live = int(track_data_time_to_live * SECOND)
+        self.followers: list[Follower] = []
+        """Told of every change, in its transaction."""
         self.stale_reports = 0
         """Answers of devices for another attempt or epoch, ignored."""
 
@@ -90,18 +106,20 @@ class CardRequests:
             now = self._clock()
 
             def work() -> bytes:
-                return self._create(connection, principal, new, now).card_request_id.encode()
+                return self.create_in(connection, principal, new, now).card_request_id.encode()
 
             key = self._repeats.once(connection, principal, METHOD, new.request_id, body, now, work)
             return _demand(connection, key.decode())
 
-        request = await self._database.write(unit)
-        self._ring(request)
-        return request
+        return await self._write(unit)
 
-    def _create(
+    def create_in(
         self, connection: Connection, principal: Principal, new: NewCardRequest, now: int
     ) -> CardRequest:
+        """Create within the caller's transaction what was checked; raises what the contract lists.
+
+        The caller announces the request after the commit.
+        """
         device = devices.by_id(connection, new.device_id)
         if device is None:
             raise SwipegateError(error_pb2.ERROR_REASON_DEVICE_NOT_FOUND, device_id=new.device_id)
@@ -131,7 +149,7 @@ class CardRequests:
             expire_time=now + int(seconds * SECOND),
             message=new.message,
         )
-        return card_requests.add(connection, request, principal.subject)
+        return self._followed(connection, card_requests.add(connection, request, principal.subject))
 
     async def get(self, card_request_id: str) -> CardRequest:
         """The request. Raises CARD_REQUEST_NOT_FOUND."""
@@ -153,29 +171,12 @@ class CardRequests:
         token = paging.token_of(rows[size - 1][0]) if len(rows) > size else ""
         return [request for _, request in rows[:size]], token
 
-    async def watch(self, card_request_id: str, after: int) -> AsyncIterator[CardRequest]:
+    def watch(self, card_request_id: str, after: int) -> AsyncIterator[CardRequest]:
         """The present snapshot, or with `after` the events past it; then every event up to a terminal one."""
         key = canonical_uuid("card_request_id", card_request_id)
-        if self._bell.count >= MAX_LISTENERS:
-            raise SwipegateError(
-                error_pb2.ERROR_REASON_OVERLOADED, what="the list of watchers", bound=MAX_LISTENERS
-            )
-        with self._bell.listen(("card_request", key)) as listener:
-            request = await self.get(key)
-            if after > request.sequence:
-                raise invalid("after_sequence", "is past the request's last event")
-            if after == 0:
-                yield request
-                after = request.sequence
-            while True:
-                for snapshot in await self._events(key, after):
-                    yield snapshot
-                    after, request = snapshot.sequence, snapshot
-                if not request.live and after >= request.sequence:
-                    return
-                if self._bell.closed:
-                    raise SwipegateError(error_pb2.ERROR_REASON_SHUTTING_DOWN)
-                await listener.wait(WATCH_POLL)
+        return watched(
+            self._bell, ("card_request", key), after, partial(self.get, key), partial(self._events, key)
+        )
 
     async def _events(self, key: str, after: int) -> list[CardRequest]:
         def unit(connection: Connection) -> list[CardRequest]:
@@ -188,33 +189,33 @@ class CardRequests:
         principal.demand(READ_TRACK_DATA)
         key = canonical_uuid("card_request_id", card_request_id)
 
-        def unit(connection: Connection) -> CardRequest:
-            request = _demand(connection, key)
-            failure = request.failure
-            allowed = failure is not None and UserAction.RETRY in failure.allowed_actions
-            if request.attempt != attempt or request.state is not State.NEEDS_ACTION or not allowed:
-                raise request.wrong_state()
-            return card_requests.change(connection, request, State.QUEUED, self._clock())
+        return await self._write(lambda connection: self.retry_in(connection, key, attempt))
 
-        return await self._write(unit)
+    def retry_in(self, connection: Connection, key: str, attempt: int) -> CardRequest:
+        """Retry within the caller's transaction; the caller announces the request after the commit."""
+        request = _demand(connection, key)
+        failure = request.failure
+        allowed = failure is not None and UserAction.RETRY in failure.allowed_actions
+        if request.attempt != attempt or request.state is not State.NEEDS_ACTION or not allowed:
+            raise request.wrong_state()
+        return self._change(connection, request, State.QUEUED)
 
     async def cancel(self, card_request_id: str, attempt: int) -> CardRequest:
         """The request, cancelled or being cancelled. Raises WRONG_STATE for a late click."""
         key = canonical_uuid("card_request_id", card_request_id)
 
-        def unit(connection: Connection) -> CardRequest:
-            request = _demand(connection, key)
-            if request.attempt != attempt:
-                raise request.wrong_state()
-            if request.state in (State.CANCELLING, State.CANCELLED):
-                return request
-            # a device may be at work on a queued request from the moment a host has claimed it
-            idle = request.state is State.NEEDS_ACTION or request.epoch is None
-            return card_requests.change(
-                connection, request, State.CANCELLED if idle else State.CANCELLING, self._clock()
-            )
+        return await self._write(lambda connection: self.cancel_in(connection, key, attempt))
 
-        return await self._write(unit)
+    def cancel_in(self, connection: Connection, key: str, attempt: int) -> CardRequest:
+        """Cancel within the caller's transaction; the caller announces the request after the commit."""
+        request = _demand(connection, key)
+        if request.attempt != attempt:
+            raise request.wrong_state()
+        if request.state in (State.CANCELLING, State.CANCELLED):
+            return request
+        # a device may be at work on a queued request from the moment a host has claimed it
+        idle = request.state is State.NEEDS_ACTION or request.epoch is None
+        return self._change(connection, request, State.CANCELLED if idle else State.CANCELLING)
 
     async def track_data(self, principal: Principal, card_request_id: str) -> tuple[DecodedSwipe, int]:
         """What the card held, and when it is wiped. Raises TRACK_DATA_NOT_FOUND."""
@@ -252,14 +253,14 @@ class CardRequests:
             if (request.attempt, request.epoch) != (claimed.attempt, claimed.epoch):
                 return None
             if request.state is State.CANCELLING:
-                return card_requests.change(connection, request, State.CANCELLED, self._clock())
+                return self._change(connection, request, State.CANCELLED)
             if request.state is State.QUEUED:
                 card_requests.release(connection, request)
             return request
 
         released = await self._database.write(unit)
         if released is not None:
-            self._ring(released)
+            self.announce(released)
 
     async def report(
         self,
@@ -290,44 +291,34 @@ class CardRequests:
             if request.state is State.CANCELLING and state is not State.UNKNOWN:
                 end = State.CANCELLED if at_rest else State.FAILED
                 unconfirmed = None if at_rest else failure
-                return card_requests.change(connection, request, end, self._clock(), failure=unconfirmed)
+                return self._change(connection, request, end, failure=unconfirmed)
             if state not in FOLLOWS[request.state]:  # a repeat of what was said, or after a person decided
                 self.stale_reports += 1
                 return None
-            if swipe is not None:
-                return self._succeed(connection, request, swipe)
-            return card_requests.change(connection, request, state, self._clock(), failure=failure)
+            return self._change(connection, request, state, failure=failure, swipe=swipe)
 
         changed = await self._database.write(unit)
         if changed is not None:
-            self._ring(changed)
+            self.announce(changed)
         return changed
-
-    def _succeed(self, connection: Connection, request: CardRequest, swipe: DecodedSwipe) -> CardRequest:
-        now = self._clock()
-        return card_requests.change(
-            connection,
-            request,
-            State.SUCCEEDED,
-            now,
-            card_format=swipe.card_number.card_format,
-            sealed_track_data=self._sealer.seal(swipe.SerializeToString(), _context(request)),
-            wipe_time=now + self._track_data_time_to_live,
-        )
 
     async def adopt_orphans(self, device_id: int, epoch: int) -> list[CardRequest]:
         """Requests that an earlier host was at work on: each is now UNKNOWN, and the new host's to settle."""
 
         def unit(connection: Connection) -> list[CardRequest]:
             return [
-                card_requests.adopt(connection, request, epoch, self._clock())
+                self._adopt(connection, request, epoch)
                 for request in card_requests.orphans(connection, device_id, epoch)
             ]
 
         adopted = await self._database.write(unit)
         for request in adopted:
-            self._ring(request)
+            self.announce(request)
         return adopted
+
+    def _adopt(self, connection: Connection, orphan: CardRequest, epoch: int) -> CardRequest:
+        mine = card_requests.claim_again(connection, orphan, epoch)
+        return mine if mine.state is State.UNKNOWN else self._change(connection, mine, State.UNKNOWN)
 
     async def sweep(self) -> None:
         """Expire what is past its time, give up what no host will end, and wipe track data that is due."""
@@ -337,23 +328,56 @@ class CardRequests:
             card_requests.wipe(connection, now)
             lost = Failure(error_pb2.ERROR_REASON_LINK_LOST)
             return [
-                card_requests.change(connection, request, State.EXPIRED, now)
-                for request in card_requests.overdue(connection, now, WATCH_BATCH)
+                self._change(connection, request, State.EXPIRED)
+                for request in card_requests.overdue(connection, now, SWEEP_BATCH)
             ] + [
-                card_requests.change(connection, request, State.FAILED, now, failure=lost)
-                for request in card_requests.abandoned(connection, now, WATCH_BATCH)
+                self._change(connection, request, State.FAILED, failure=lost)
+                for request in card_requests.abandoned(connection, now, SWEEP_BATCH)
             ]
 
         for request in await self._database.write(unit):
-            self._ring(request)
+            self.announce(request)
 
     async def _write(self, unit: Unit[CardRequest]) -> CardRequest:
         request = await self._database.write(unit)
-        self._ring(request)
+        self.announce(request)
         return request
 
-    def _ring(self, request: CardRequest) -> None:
+    def announce(self, request: CardRequest) -> None:
+        """Wake who waits for the request, once what changed it is committed."""
         self._bell.ring(("card_request", request.card_request_id), ("device", request.device_id))
+        for follower in self.followers:
+            follower.announce(request)
+
+    def _change(
+        self,
+        connection: Connection,
+        request: CardRequest,
+        state: State,
+        *,
+        failure: Failure | None = None,
+        swipe: DecodedSwipe | None = None,
+    ) -> CardRequest:
+        """The one way by which a request changes. Raises WRONG_STATE when the state may not follow."""
+        now = self._clock()
+        kept = {} if swipe is None else self._kept(request, swipe, now)
+        changed = card_requests.change(connection, request, state, now, failure=failure, **kept)
+        return self._followed(connection, changed, swipe)
+
+    def _kept(self, request: CardRequest, swipe: DecodedSwipe, now: int) -> dict[str, Any]:
+        """What is stored of a swipe, and until when."""
+        return {
+            "card_format": swipe.card_number.card_format,
+            "sealed_track_data": self._sealer.seal(swipe.SerializeToString(), _context(request)),
+            "wipe_time": now + self._track_data_time_to_live,
+        }
+
+    def _followed(
+        self, connection: Connection, request: CardRequest, swipe: DecodedSwipe | None = None
+    ) -> CardRequest:
+        for follower in self.followers:
+            follower.follow(connection, request, swipe)
+        return request
 
 
 _PROGRESS = frozenset({State.DISPATCHED, State.FEEDING, State.WAITING_FOR_CARD, State.READING})

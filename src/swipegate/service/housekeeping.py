@@ -5,6 +5,7 @@ import logging
 
 from sqlalchemy import Connection
 
+from swipegate.service.card_assignments import CardAssignments
 from swipegate.service.card_requests import CardRequests
 from swipegate.service.clock import Clock
 from swipegate.store import idempotency
@@ -19,11 +20,14 @@ log = logging.getLogger(__name__)
 
 
 class Housekeeping:
-    """Expires card requests, wipes track data, forgets old answers."""
+    """Expires card requests and card assignments, wipes track data, forgets old answers."""
 
-    def __init__(self, database: Database, requests: CardRequests, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, requests: CardRequests, assignments: CardAssignments, clock: Clock
+    ) -> None:
         self._database = database
         self._requests = requests
+        self._assignments = assignments
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
 
@@ -42,6 +46,7 @@ class Housekeeping:
         while True:
             try:
                 await self._requests.sweep()
+                await self._assignments.sweep()
                 if sweeps % FORGET_EVERY == 0:
                     await self._database.write(self._forget)
             except Exception:  # one bad sweep must not be the last

@@ -138,13 +138,15 @@ def _check(connection: Connection, command: ReplaceCard, card: Card) -> None:
     if user is None:
         raise SwipegateError(error_pb2.ERROR_REASON_USER_NOT_FOUND, user_id=command.user_id)
     check_good(card)
-    command.check_holder(card)
     if command.enforce_occupancy_system and user.occupancy_ac_system_id != card.ac_system_id:
         raise SwipegateError(
             error_pb2.ERROR_REASON_OCCUPANCY_SYSTEM_MISMATCH,
             card_ac_system_id=card.ac_system_id,
             occupancy=user.occupancy_ac_system_id or "none",
         )
+    command.check_holder(
+        card
+    )  # last: whoever is asked about the holder is asked about nothing that fails anyway
 
 
 def check_good(card: Card) -> None:
@@ -173,7 +175,7 @@ def find_or_create_card(connection: Connection, command: ReplaceCard, now: int) 
 
 
 def _create_card(connection: Connection, command: ReplaceCard, system_id: str, number: int, now: int) -> Card:
-    kind = _type_of(connection, command)
+    kind = type_of(connection, command)
     command.check_new_card(kind)
     system = ac_systems.by_id(connection, system_id)
     if system is None:
@@ -201,7 +203,8 @@ def _create_card(connection: Connection, command: ReplaceCard, system_id: str, n
     return card
 
 
-def _type_of(connection: Connection, command: ReplaceCard) -> CardType:
+def type_of(connection: Connection, command: ReplaceCard) -> CardType:
+    """The type that the command names. Raises CARD_TYPE_NOT_FOUND."""
     number = command.card_type or 0
     kind = cards.type_by_number(connection, number)
     if kind is None:

@@ -42,6 +42,12 @@ def by_id(connection: Connection, card_request_id: str) -> CardRequest | None:
     return _first(connection, _BY_ID, {"card_request_id": card_request_id})
 
 
+def by_ids(connection: Connection, card_request_ids: Collection[str]) -> dict[str, CardRequest]:
+    """The card requests by their ids; at most a page of them."""
+    rows = connection.execute(_SELECT.where(_C.card_request_id.in_(card_request_ids))).mappings()
+    return {row["card_request_id"]: _request(row) for row in rows}
+
+
 def count_waiting(connection: Connection, device_id: int) -> int:
     """How many requests wait for the device."""
     return int(connection.scalar(_WAITING, {"device_id": device_id}) or 0)
@@ -147,31 +153,32 @@ def change(
     return changed
 
 
-def adopt(connection: Connection, request: CardRequest, epoch: int, now: int) -> CardRequest:
-    """Make an orphan UNKNOWN and the new host's."""
-    mine = update(card_request).where(_C.card_request_id == request.card_request_id).values(epoch=epoch)
+def claim_again(connection: Connection, orphan: CardRequest, epoch: int) -> CardRequest:
+    """The request, which is now the new host's."""
+    mine = update(card_request).where(_C.card_request_id == orphan.card_request_id).values(epoch=epoch)
     connection.execute(mine)
-    request = replace(request, epoch=epoch)
-    return request if request.state is State.UNKNOWN else change(connection, request, State.UNKNOWN, now)
+    return replace(orphan, epoch=epoch)
 
 
 def events(connection: Connection, request: CardRequest, after: int, size: int) -> list[CardRequest]:
     """At most `size` snapshots of the request after each event past `after`, in order."""
     key = {"card_request_id": request.card_request_id, "after": after, "size": size}
     rows = connection.execute(_EVENTS, key).mappings()
-    return [
-        replace(
-            request,
-            state=State(row["state"]),
-            attempt=row["attempt"],
-            failure=_failure(row),
-            card_format=row["card_format"],
-            has_track_data=row["has_track_data"],
-            sequence=row["sequence"],
-            update_time=row["time"],
-        )
-        for row in rows
-    ]
+    return [at(request, row) for row in rows]
+
+
+def at(request: CardRequest, row: Mapping[Any, Any]) -> CardRequest:
+    """The request as it was after the event in a row of card_request_event."""
+    return replace(
+        request,
+        state=State(row["state"]),
+        attempt=row["attempt"],
+        failure=_failure(row),
+        card_format=row["card_format"],
+        has_track_data=row["has_track_data"],
+        sequence=row["sequence"],
+        update_time=row["time"],
+    )
 
 
 def page(
