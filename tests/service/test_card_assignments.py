@@ -3,115 +3,32 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, event
 
-from swipegate.domain.ac_system import AcSystem
-from swipegate.domain.authority import PERMISSIONS, Principal
-from swipegate.domain.card_assignment import CardAssignment, HeldCardPolicy, State
-from swipegate.domain.card_request import CardRequest, Failure
+from swipegate.domain.authority import Principal
+from swipegate.domain.card_assignment import HeldCardPolicy, State
+from swipegate.domain.card_request import Failure
 from swipegate.domain.card_request import State as ReadingState
-from swipegate.domain.device import Device
 from swipegate.domain.errors import SwipegateError, name
-from swipegate.domain.replacement import ReplaceCard
-from swipegate.domain.user import User
-from swipegate.service.bell import Bell
-from swipegate.service.card_assignments import CardAssignments, NewCardAssignment
-from swipegate.service.card_requests import CardRequests, NewCardRequest
-from swipegate.service.clock import SECOND
-from swipegate.service.devices import Devices
-from swipegate.service.sealing import Sealer
-from swipegate.store import ac_systems, users
-from swipegate.store.database import Database
 from swipegate.store.statement import Statement
-from swipegate.v1 import error_pb2, track_pb2
+from swipegate.v1 import error_pb2
 from tests.databases import Where, both, look
-from tests.people import ABA, new_id
+from tests.desk import NUMBER, Desk, opened, swipe_of
 
-CALLER = Principal("tester", "tests", frozenset(PERMISSIONS))
 GUARD = Principal("guard", "tests")
-PIN = "73519462"
-SWIPE = track_pb2.DecodedSwipe(card_number=track_pb2.CardNumber(card_format="f", card_number="0031337"))
 P = HeldCardPolicy
 pytestmark = both
-
-
-@dataclass
-class Desk:
-    """Services without a server; `now` is what their clock says."""
-
-    where: Where
-    database: Database
-    requests: CardRequests
-    assignments: CardAssignments
-    system: str
-    epoch: int = 1
-    now: int = 1_000 * SECOND
-
-    async def user(self) -> str:
-        """A new user."""
-        key = new_id()
-        await self.database.write(lambda connection: users.add(connection, User(key, "u")))
-        return key
-
-    async def create(self, user: str, if_held: HeldCardPolicy = P.TAKE_OVER) -> CardAssignment:
-        """A new assignment that expires in a minute."""
-        command = ReplaceCard(user, card_type=ABA, card_ac_system_id=self.system, pin=PIN)
-        new = NewCardAssignment(NewCardRequest(1, time_to_live=60), command, if_held)
-        return await self.assignments.create(CALLER, new, b"")
-
-    async def reading(self, user: str, if_held: HeldCardPolicy = P.TAKE_OVER) -> CardRequest:
-        """The card request of a new assignment, with its card in the device."""
-        made = await self.create(user, if_held)
-        claimed = await self.requests.claim(1, "pc", self.epoch)
-        assert claimed is not None
-        assert claimed.card_request_id == made.card_assignment_id
-        for state in (ReadingState.DISPATCHED, ReadingState.WAITING_FOR_CARD, ReadingState.READING):
-            await self.requests.report(claimed, state)
-        return claimed
-
-    async def read(self, claimed: CardRequest) -> CardAssignment:
-        """The assignment once its card is read."""
-        await self.requests.report(claimed, ReadingState.SUCCEEDED, swipe=SWIPE)
-        return await self.assignments.get(claimed.card_request_id)
-
-    async def asking(self) -> tuple[CardAssignment, str, str]:
-        """An assignment that needs a decision, the holder, and the user it is for."""
-        holder, user = await self.user(), await self.user()
-        assert (await self.read(await self.reading(holder))).state is State.SUCCEEDED
-        asking = await self.read(await self.reading(user, P.ASK))
-        assert asking.state is State.NEEDS_DECISION
-        return asking, holder, user
-
-    def holders(self) -> list[tuple[Any, ...]]:
-        """Of every card."""
-        return look(self.where, "SELECT user_id FROM user_card WHERE end_time IS NULL")
-
-    def pictures(self) -> list[list[tuple[Any, ...]]]:
-        """Everything that a half finished assignment could have changed."""
-        tables = ("card", "user_card", "user_card_event", "outbox", "card_assignment", "card_request")
-        tables += ("card_assignment_event", "card_request_event")
-        return [look(self.where, f"SELECT * FROM {table} ORDER BY 1") for table in tables]
 
 
 @pytest.fixture
 async def desk(where: Where, tmp_path: Path) -> AsyncIterator[Desk]:
     (tmp_path / "data").mkdir(mode=0o700)
-    database, bell, sealer = Database(where), Bell(), Sealer(bytes(32))
-    database.open()
-    requests = CardRequests(database, sealer, bell, lambda: desk.now, 60)
-    assignments = CardAssignments(database, sealer, bell, lambda: desk.now, requests)
-    desk = Desk(where, database, requests, assignments, new_id())
-    devices = Devices(database, bell, lambda: desk.now, "pc")
-    await devices.create(Device(1, "d", "pc", "msr605", "loop://", card_formats=("iso7813-track2",)))
-    desk.epoch = await devices.take_over("pc")
-    await database.write(lambda connection: ac_systems.add(connection, AcSystem(desk.system, "s")))
-    yield desk
-    database.close()
+    async with opened(where) as one:
+        yield one
 
 
 @contextmanager
@@ -159,7 +76,9 @@ async def test_each_statement_of_the_end_fails(desk: Desk) -> None:
         user = await desk.user()
         claimed = await desk.reading(user)
         before = desk.pictures()
-        if not await fails_at(step, desk.requests.report(claimed, ReadingState.SUCCEEDED, swipe=SWIPE)):
+        if not await fails_at(
+            step, desk.requests.report(claimed, ReadingState.SUCCEEDED, swipe=swipe_of(NUMBER))
+        ):
             break
         assert desk.pictures() == before
         assert desk.holders() == [(holder,)]

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import typer
 
-from swipegate.cli import decode, demo, devices, encode, formats, serve, simulate, token
+from swipegate.cli import assign, decode, demo, devices, encode, formats, serve, simulate, token
 from swipegate.cli.output import Exit, complain
 
 NO_ROOM = {errno.ENOSPC, errno.EBADF, errno.EDQUOT, errno.EIO}
@@ -33,6 +33,7 @@ app.command("demo")(demo.demo)
 app.command("decode")(decode.decode)
 app.command("encode")(encode.encode)
 app.add_typer(devices.app, name="devices")
+app.command("assign")(assign.assign)
 app.add_typer(formats.app, name="formats")
 app.command("simulate")(simulate.simulate)
 app.command("token")(token.token)
