@@ -19,11 +19,11 @@ from swipegate.domain.errors import SwipegateError, name
 from swipegate.domain.replacement import ReplaceCard
 from swipegate.service.clock import SECOND
 from swipegate.v1 import error_pb2
-from tests.databases import Where, both, look
+from tests.databases import Where, look
 from tests.desk import Desk, opened, swipe_of
 from tests.people import ABA
 
-SEEDS = range(12)
+SEEDS = {"sqlite": range(12), "postgresql": range(12, 15)}
 STEPS = 90
 NUMBERS = (7, 8)
 SOMEBODY = Principal("somebody", "tests")
@@ -223,8 +223,10 @@ class History:
             assert watched == every[1:]
 
 
-@both
-@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: f"seed-{seed}")
+HISTORIES = [pytest.param(kind, seed, id=f"seed-{seed}") for kind, seeds in SEEDS.items() for seed in seeds]
+
+
+@pytest.mark.parametrize(("kind", "seed"), HISTORIES, indirect=["kind"])
 async def test_history(where: Where, tmp_path: Path, seed: int) -> None:
     (tmp_path / "data").mkdir(mode=0o700)
     async with opened(where) as desk:
