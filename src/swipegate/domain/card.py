@@ -44,6 +44,8 @@ class Card:
     """The assignment that stands."""
     delivered: bool = False
     """Whether its system has a connector, which is told of its changes."""
+    change_time: int = 0
+    """When it or its assignment last changed, in microseconds UTC; 0: never."""
 
     @property
     def user_id(self) -> str | None:

@@ -38,8 +38,8 @@ def replace_card(
 def time_after(connection: Connection, card: Card, now: int) -> int:
     """The time of a change: never before the card's last one, though the clock was set back or is another's."""
     if card.holding is not None:
-        return max(now, card.holding.start_time)
-    return max(now, user_cards.last_end(connection, card.card_id))
+        return max(now, card.change_time, card.holding.start_time)
+    return max(now, card.change_time, user_cards.last_end(connection, card.card_id))
 
 
 def pin_context(user_card_id: str) -> str:
@@ -99,6 +99,7 @@ def _amend(
     sealed = seal_pin(sealer, command.pin, holding.user_card_id)
     if sealed is None and changed == holding:
         return holding.user_card_id, 0
+    now = time_after(connection, card, now)
     return holding.user_card_id, write_amendment(
         connection, principal, card, changed, now, sealed_pin=sealed, pin_changed=sealed is not None
     )

@@ -16,6 +16,7 @@ from swipegate.store.schema import (
     card_type,
     number_range,
     user_card,
+    user_card_event,
 )
 from swipegate.store.statement import Row, Statement
 
@@ -23,6 +24,13 @@ _OF_NUMBER_RANGE = and_(
     card.c.ac_system_id == bindparam("ac_system_id"),
     card.c.card_type == bindparam("card_type"),
     card_facility_code == func.coalesce(bindparam("facility_code"), NO_FACILITY_CODE),
+)
+_CHANGE_TIME = (
+    select(user_card_event.c.time)
+    .where(user_card_event.c.card_id == card.c.card_id)
+    .order_by(user_card_event.c.sequence.desc())
+    .limit(1)
+    .scalar_subquery()
 )
 _WITH_HOLDER = select(
     card.c.row_id,
@@ -37,6 +45,7 @@ _WITH_HOLDER = select(
     card.c.status,
     card.c.create_time,
     ac_system.c.webhook_url.is_not(None).label("delivered"),
+    _CHANGE_TIME.label("change_time"),
     *user_cards.COLUMNS,
 ).select_from(
     card.join(ac_system, ac_system.c.ac_system_id == card.c.ac_system_id).outerjoin(
@@ -174,7 +183,7 @@ def _card(row: Row | None) -> Card | None:
 
 def _present(row: Row) -> Card:
     _row_id, card_id, system, kind, number, external, facility, issue, serial, status, created, *rest = row
-    delivered, *holding = rest
+    delivered, changed, *holding = rest
     return Card(
         card_id,
         system,
@@ -188,4 +197,5 @@ def _present(row: Row) -> Card:
         created,
         user_cards.of_row(holding) if holding[0] is not None else None,
         bool(delivered),
+        changed or 0,
     )
