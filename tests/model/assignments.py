@@ -334,9 +334,7 @@ def _taken_back(card: Card, last: Event, answer: Any) -> Iterator[Card]:
         restored = replace(restored, key=key)
     kind = {(True, True): "REPLACED", (True, False): "REMOVED", (False, True): "ASSIGNED"}
     if answer is UNKNOWN or (not answer.ended and _pictures(answer, restored)):
-        yield from _happened(
-            card, kind[card.holding is not None, restored is not None], restored, sequence
-        )
+        yield from _happened(card, kind[card.holding is not None, restored is not None], restored, sequence)
 
 
 def _get(card: Card, _asked: Get, answer: Any) -> Iterator[Card]:
@@ -373,8 +371,7 @@ def _happened(card: Card, kind: str, after: Holding | None, sequence: Sequence) 
     if isinstance(sequence, int) and sequence <= card.floor:
         return
     key = after.key if after else None
-    moved = card.holding is None or key is UNKNOWN or key != card.holding.key
-    if moved and isinstance(key, str) and key in card.seen:
+    if kind not in _KEEPS and isinstance(key, str) and key in card.seen:
         return  # an assignment is made once
     yield replace(
         card,

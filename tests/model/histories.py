@@ -22,7 +22,7 @@ from swipegate.service.replacement import pin_context
 from swipegate.service.sealing import Sealer
 from swipegate.v1 import user_card_pb2 as pb
 from tests.databases import Where, look
-from tests.invariants import Event, Image, assert_whole, events_of, fold
+from tests.invariants import Ask, Event, Image, asking, assert_whole, fold
 from tests.model import assignments as model
 from tests.model.calls import Request, Slot, answer_of, refusal_of, request_of
 from tests.model.linear import UNKNOWN, Call, order_of
@@ -135,7 +135,9 @@ class History:
         planned = [self._plan() for _ in range(self.chance.randint(1, most_at_once))]
         lists = [self._plan_list() for _ in range(self.chance.choice((0, 0, 1)))]
         first = planned[0]
-        twins = [replace(first, by=first.by + 1, cuts=0)] if first.repeats and self.chance.random() < 0.3 else []
+        twins = (
+            [replace(first, by=first.by + 1, cuts=0)] if first.repeats and self.chance.random() < 0.3 else []
+        )
         calls: list[Awaitable[None]] = [self._make(sent) for sent in (*planned, *twins)]
         calls += [self._list(request) for request in lists]
         await asyncio.gather(*calls)
@@ -364,8 +366,7 @@ class History:
 
     def hold(self) -> None:
         """The database is whole, its events explain it, and every answer is one of the model."""
-        assert_whole(self.where)
-        events = events_of(self.where)
+        events = assert_whole(self.where)
         sequences = [event.sequence for event in events]
         for watcher in self.watchers:
             assert watcher.seen == sequences, "a watcher missed something, or saw it twice"
@@ -373,9 +374,10 @@ class History:
         for listed in self.listed:
             assert listed.answer.sequence >= listed.at_least, "an old page"
             assert [_image(one) for one in listed.answer.user_cards] == _expected(events, listed)
-        for slot in self.slots:
-            self._hold_card(slot)
-        self._hold_automatic()
+        with asking(self.where) as ask:
+            for slot in self.slots:
+                self._hold_card(slot, ask)
+            self._hold_automatic(ask)
 
     def _hold_answers(self, events: list[Event]) -> None:
         """Each answer names the one event that its call made."""
@@ -394,20 +396,19 @@ class History:
             elif isinstance(sent.operation, model.Undo):
                 assert event.undid_sequence == sent.operation.sequence
 
-    def _hold_card(self, slot: Slot) -> None:
+    def _hold_card(self, slot: Slot, ask: Ask) -> None:
         calls = [
             Call(sent.operation, sent.start, sent.end, sent.answer)
             for sent in self.sent
             if sent.slot is slot and not (sent.answer is UNKNOWN and isinstance(sent.operation, model.Get))
         ]
-        calls.append(Call(model.Peek(), self._tick(), self._tick(), self._peek(slot)))
+        calls.append(Call(model.Peek(), self._tick(), self._tick(), self._peek(slot, ask)))
         if order_of(model.Card(), calls, model.step) is None:
             lines = "\n".join(str(call) for call in sorted(calls, key=lambda call: call.start))
             raise AssertionError(f"no order of these calls gives these answers:\n{lines}")
 
-    def _peek(self, slot: Slot) -> model.Peeked | None:
-        card = look(
-            self.where,
+    def _peek(self, slot: Slot, ask: Ask) -> model.Peeked | None:
+        card = ask(
             "SELECT card_id, status FROM card WHERE ac_system_id = :system AND internal_card_number = :number",
             system=slot.system,
             number=slot.number,
@@ -415,8 +416,7 @@ class History:
         if not card:
             return None
         ((card_id, status),) = card
-        rows = look(
-            self.where,
+        rows = ask(
             "SELECT user_card_id, user_id, activation_time, deactivation_time, card_user_flags, sealed_pin"
             " FROM user_card WHERE card_id = :card AND end_time IS NULL",
             card=card_id,
@@ -427,13 +427,12 @@ class History:
         pin = None if sealed is None else self._sealer.unseal(bytes(sealed), pin_context(plain[0])).decode()
         return model.Peeked(status, model.Holding(*plain, pin=pin))
 
-    def _hold_automatic(self) -> None:
+    def _hold_automatic(self, ask: Ask) -> None:
         """Numbers are given out in order, each once, with no gap for what was undone."""
         asked = [sent for sent in self.sent if sent.slot is None]
         there = [
             number
-            for (number,) in look(
-                self.where,
+            for (number,) in ask(
                 "SELECT internal_card_number FROM card WHERE ac_system_id = :system ORDER BY 1",
                 system=self.people.automatic,
             )
@@ -488,7 +487,9 @@ class Watcher:
 
 def _shows(raw: Any) -> bool:
     return (
-        isinstance(raw, Message) and "user_card" in raw.DESCRIPTOR.fields_by_name and raw.HasField("user_card")  # type: ignore[attr-defined]
+        isinstance(raw, Message)
+        and "user_card" in raw.DESCRIPTOR.fields_by_name
+        and raw.HasField("user_card")  # type: ignore[attr-defined]
     )
 
 

@@ -157,9 +157,7 @@ class InProcess:
         driver: Any = connection.connection.driver_connection
         url = self._where.set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(url, autocommit=True) as other:
-            other.execute(
-                "SELECT pg_terminate_backend(%s, %s)", (driver.info.backend_pid, TERMINATED_WITHIN)
-            )
+            other.execute("SELECT pg_terminate_backend(%s, %s)", (driver.info.backend_pid, TERMINATED_WITHIN))
         driver.execute("SELECT 1")
         raise AssertionError("the backend is gone, and answers")
 
