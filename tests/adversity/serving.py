@@ -1,11 +1,14 @@
 """A real `swipegate serve` in a process of its own, to be killed."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Self
+
+from sqlalchemy import URL
 
 from swipegate.api.server import tokens_of
 from swipegate.domain.authority import PERMISSIONS
@@ -16,10 +19,17 @@ START_TIMEOUT = 20.0
 
 
 class ServeProcess:
-    """`swipegate serve` on a data folder; the port is another one at every start."""
+    """`swipegate serve` on a data folder; the port is another one at every start.
 
-    def __init__(self, data_dir: Path) -> None:
+    With a `database_url` the folder holds its keys alone.
+    """
+
+    def __init__(self, data_dir: Path, database_url: URL | None = None) -> None:
         self.data_dir = data_dir
+        self._environment = dict(os.environ)
+        if database_url is not None:
+            url = database_url.render_as_string(hide_password=False)
+            self._environment["SWIPEGATE_DATABASE_URL"] = url
         self.port = 0
         self._process: subprocess.Popen[str] | None = None
 
@@ -34,7 +44,9 @@ class ServeProcess:
         """Start, and wait until it listens."""
         command = [sys.executable, "-m", "swipegate.cli.main", "serve", "--json"]
         command += ["--data-dir", str(self.data_dir), "--listen", "127.0.0.1:0", "--pc-name", "test-pc"]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self._environment
+        )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line, f"the server did not start: {self._process.communicate(timeout=START_TIMEOUT)[1]}"
