@@ -1,7 +1,6 @@
 """Where the calls of a history go: servers without a network that can die at a commit, and real ones over gRPC."""
 
 import asyncio
-import contextlib
 import functools
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -204,5 +203,4 @@ class OverGrpc:
         await self._channel.close()
 
     def ring(self) -> None:
-        with contextlib.suppress(AttributeError):
-            self._server._bell.ring(BELL_KEY)
+        self._server._bell.ring(BELL_KEY)

@@ -5,6 +5,7 @@ names its seed: `SEED=17 pytest tests/model/test_user_cards.py` replays it; put 
 """
 
 import asyncio
+import contextlib
 import os
 import random
 import shutil
@@ -199,6 +200,22 @@ async def test_a_fault_at_every_commit(arena: Arena, people: People, fault: str,
             break
         assert history.stands[0].deaths == fault.startswith("die")
     assert 5 < commit < MOST_COMMITS - 1
+
+
+async def test_a_watch_from_any_event_gives_the_rest_once(arena: Arena, people: People) -> None:
+    with arena() as where:
+        history = await play(where, people, 1002, [{}, {}], rounds=20)
+        sequences = history.watchers[0].seen
+        assert len(sequences) > 20
+        stand = InProcess(where, SkewedClock(0), {})
+        await stand.start()
+        try:
+            for place, after in enumerate([0, *sequences[:-1]]):
+                async with contextlib.aclosing(stand.watch(after)) as watching:  # type: ignore[type-var]
+                    seen = [(await anext(watching)).sequence for _ in sequences[place:]]
+                assert seen == sequences[place:]
+        finally:
+            await stand.close()
 
 
 @pytest.mark.parametrize("seed", GRPC_SEEDS, ids=lambda seed: f"seed-{seed}")
