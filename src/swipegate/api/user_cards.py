@@ -6,6 +6,7 @@ from typing import Any
 from grpc import aio
 
 from swipegate.api.interceptors import principal
+from swipegate.api.masks import changes
 from swipegate.api.times import microseconds, timestamp
 from swipegate.domain.errors import SwipegateError, invalid, name
 from swipegate.domain.fields import canonical_uuid
@@ -140,9 +141,7 @@ def command_of(request: pb.ReplaceCardIfExistsRequest) -> ReplaceCard:
 
 
 def _update_of(request: pb.UpdateUserCardRequest) -> UserCardUpdate:
-    paths = list(request.update_mask.paths)
-    if not paths or not _UPDATABLE.keys() >= set(paths):
-        raise invalid("update_mask", f"must name some of {', '.join(_UPDATABLE)}")
+    paths = changes(request.update_mask, _UPDATABLE)
     new = request.user_card
     times = {
         _UPDATABLE[field]: microseconds(f"user_card.{field}", getattr(new, field))

@@ -17,7 +17,7 @@ from swipegate.domain.replacement import ReplaceCard, ReplaceResult
 from swipegate.domain.user_card import EventKind, UserCard, check_window
 from swipegate.service.sealing import Sealer
 from swipegate.service.user_card_events import record
-from swipegate.store import ac_systems, cards, user_cards, users
+from swipegate.store import ac_systems, card_types, cards, user_cards, users
 from swipegate.v1 import error_pb2
 
 
@@ -203,7 +203,7 @@ def _create_card(connection: Connection, command: ReplaceCard, system_id: str, n
 
 def _type_of(connection: Connection, command: ReplaceCard) -> CardType:
     number = command.card_type or 0
-    kind = cards.type_by_number(connection, number)
+    kind = card_types.by_number(connection, number)
     if kind is None:
         raise SwipegateError(error_pb2.ERROR_REASON_CARD_TYPE_NOT_FOUND, card_type=number)
     return kind

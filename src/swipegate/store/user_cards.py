@@ -40,6 +40,9 @@ _AMEND = Statement(
     )
 )
 _PIN = Statement(select(_C.sealed_pin).where(_C.user_card_id == bindparam("user_card_id")))
+_HELD_BY = Statement(
+    select(_C.row_id).where(_C.user_id == bindparam("user_id"), _C.end_time.is_(None)).limit(1)
+)
 _LAST_OF_CARD = Statement(
     select(_C.end_time).where(_C.card_id == bindparam("card_id")).order_by(_C.row_id.desc()).limit(1)
 )
@@ -57,6 +60,11 @@ def by_id(connection: Connection, user_card_id: str) -> UserCard | None:
     """The assignment."""
     row = _BY_ID.first(connection, {"user_card_id": user_card_id})
     return None if row is None else of_row(row)
+
+
+def holds_any(connection: Connection, user_id: str) -> bool:
+    """Whether the user holds a card."""
+    return _HELD_BY.first(connection, {"user_id": user_id}) is not None
 
 
 def last_end(connection: Connection, card_id: str) -> int:
