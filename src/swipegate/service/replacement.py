@@ -17,7 +17,7 @@ from swipegate.domain.replacement import ReplaceCard, ReplaceResult
 from swipegate.domain.user_card import EventKind, UserCard, check_window
 from swipegate.service.sealing import Sealer
 from swipegate.service.user_card_events import record
-from swipegate.store import ac_systems, card_types, cards, user_cards, users
+from swipegate.store import ac_systems, card_types, cards, user_card_events, user_cards, users
 from swipegate.v1 import error_pb2
 
 
@@ -37,9 +37,7 @@ def replace_card(
 
 def time_after(connection: Connection, card: Card, now: int) -> int:
     """The time of a change: never before the card's last one, though the clock was set back or is another's."""
-    if card.holding is not None:
-        return max(now, card.holding.start_time)
-    return max(now, user_cards.last_end(connection, card.card_id))
+    return max(now, user_card_events.last_time(connection, card.card_id))
 
 
 def pin_context(user_card_id: str) -> str:
@@ -99,6 +97,7 @@ def _amend(
     sealed = seal_pin(sealer, command.pin, holding.user_card_id)
     if sealed is None and changed == holding:
         return holding.user_card_id, 0
+    now = time_after(connection, card, now)
     return holding.user_card_id, write_amendment(
         connection, principal, card, changed, now, sealed_pin=sealed, pin_changed=sealed is not None
     )

@@ -34,6 +34,9 @@ _AFTER = Statement(
     .limit(bindparam("size"))
 )
 _LAST = Statement(select(func.max(_E.sequence)))
+_LAST_TIME = Statement(
+    select(_E.time).where(_E.card_id == bindparam("card_id")).order_by(_E.sequence.desc()).limit(1)
+)
 _LAST_OF_CARD = Statement(select(func.max(_E.sequence)).where(_E.card_id == bindparam("card_id")))
 
 
@@ -81,6 +84,12 @@ def last_of_card(connection: Connection, card_id: str) -> int:
     """Number of the last event of a card; 0 where there is none."""
     row = _LAST_OF_CARD.first(connection, {"card_id": card_id})
     return int(row[0] or 0) if row else 0
+
+
+def last_time(connection: Connection, card_id: str) -> int:
+    """Time of the last event of a card; 0 where there is none."""
+    row = _LAST_TIME.first(connection, {"card_id": card_id})
+    return 0 if row is None else int(row[0])
 
 
 def _json(image: UserCard | None) -> str | None:
