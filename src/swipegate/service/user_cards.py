@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from swipegate.domain.authority import Principal
 from swipegate.domain.card import Card
 from swipegate.domain.errors import SwipegateError, invalid
-from swipegate.domain.fields import canonical_uuid
+from swipegate.domain.fields import MAX_INT64, canonical_uuid
 from swipegate.domain.replacement import ReplaceCard, ReplaceResult
 from swipegate.domain.user_card import (
     UNDOABLE,
@@ -164,6 +164,8 @@ class UserCards:
     ) -> bytes:
         """The encoded result of taking the event back. Raises what the contract of UndoUserCardEvent lists."""
         check_request_id(request_id)
+        if not 1 <= sequence <= MAX_INT64:
+            raise invalid("sequence", "must be the sequence of an event")
 
         def unit(connection: Connection) -> bytes:
             now = self._clock()
