@@ -353,14 +353,13 @@ async def test_a_mark_is_not_undone(people: People, calls: Calls) -> None:
     assert refusal.metadata == {"sequence": str(marked.sequence), "kind": "MARKED"}
 
 
-@pytest.mark.parametrize("sequence", [0, 2**63, 2**64 - 1])
-async def test_a_number_that_no_event_can_have(calls: Calls, sequence: int) -> None:
-    refusal = await refused(calls.undo(sequence))
+async def test_an_undo_names_its_event(calls: Calls) -> None:
+    refusal = await refused(calls.undo(0))
     assert (refusal.code, refusal.reason) == (STATUS.INVALID_ARGUMENT, "INVALID_FIELD")
     assert refusal.metadata["field"] == "sequence"
 
 
-@pytest.mark.parametrize("sequence", [7, 2**63 - 1])
+@pytest.mark.parametrize("sequence", [7, 2**63 - 1, 2**63, 2**64 - 1])
 async def test_an_event_that_is_not_there(people: People, calls: Calls, sequence: int) -> None:
     await people.card(await people.user())
     refusal = await refused(calls.undo(sequence))

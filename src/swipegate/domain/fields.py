@@ -12,8 +12,7 @@ MAX_REQUEST_ID = 64
 MAX_INT64 = 2**63 - 1
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{32}")
 """RFC 9562, section 4, or without the dashes."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-"""Nothing that a name needs; PostgreSQL stores no NUL."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def canonical_uuid(field_name: str, text: str) -> str:
@@ -25,8 +24,8 @@ def canonical_uuid(field_name: str, text: str) -> str:
 
 
 def check_name(field_name: str, text: str) -> None:
-    """Raise INVALID_FIELD for a name that is empty, too long, or has control characters."""
+    """Raise INVALID_FIELD for a name that is empty or too long, or holds control characters."""
     if not 1 <= len(text) <= MAX_NAME:
         raise invalid(field_name, f"must be 1 to {MAX_NAME} characters")
     if _CONTROL.search(text):
-        raise invalid(field_name, "must have no control characters")
+        raise invalid(field_name, "must hold no control characters")

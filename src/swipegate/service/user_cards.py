@@ -164,8 +164,8 @@ class UserCards:
     ) -> bytes:
         """The encoded result of taking the event back. Raises what the contract of UndoUserCardEvent lists."""
         check_request_id(request_id)
-        if not 1 <= sequence <= MAX_INT64:
-            raise invalid("sequence", "must be the sequence of an event")
+        if not sequence:
+            raise invalid("sequence", "required")
 
         def unit(connection: Connection) -> bytes:
             now = self._clock()
@@ -182,7 +182,7 @@ class UserCards:
         return await self._write(unit)
 
     def _undo(self, connection: Connection, principal: Principal, sequence: int, now: int) -> Stands:
-        event = user_card_events.by_sequence(connection, sequence)
+        event = user_card_events.by_sequence(connection, sequence) if sequence <= MAX_INT64 else None
         if event is None:
             raise SwipegateError(error_pb2.ERROR_REASON_USER_CARD_EVENT_NOT_FOUND, sequence=sequence)
         if event.kind not in UNDOABLE:
