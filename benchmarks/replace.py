@@ -1,12 +1,14 @@
-"""ReplaceCardIfExists against a bare echo, side by side: python benchmarks/replace.py
+"""ReplaceCardIfExists against a bare echo, side by side: python -m benchmarks.replace [--database postgresql]
 
 One grpc.aio server in a process of its own holds both methods; a client in this process keeps CALLS in flight
 over CHANNELS connections. Rounds alternate, and medians are printed with their ratio. Every replacement moves
-a card from one user to another and is durable (SQLite on disk, WAL, synchronous=FULL) before it is answered.
+a card from one user to another and is durable before it is answered: SQLite on disk (WAL, synchronous=FULL), or a
+PostgreSQL of its own (fsync on), on which pgbench then runs the same statements, a transaction each.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
 import multiprocessing
 import os
@@ -14,26 +16,27 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc import aio
-from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import URL
+from tests.databases import Postgres
 
+from benchmarks import pgbench
+from benchmarks.population import CARD_TYPE, SYSTEM, name_of, populate, scattered
 from swipegate.api.interceptors import Border
 from swipegate.api.server import tokens_of
 from swipegate.api.user_cards import UserCardServicer
-from swipegate.domain.ac_system import AcSystem
-from swipegate.domain.user import User
 from swipegate.service import clock
 from swipegate.service.bell import Bell
 from swipegate.service.sealing import Sealer
 from swipegate.service.user_card_events import UserCardEvents
 from swipegate.service.user_cards import UserCards
 from swipegate.settings import Settings, load
-from swipegate.store import ac_systems, users
 from swipegate.store.database import Database
 from swipegate.v1 import user_card_pb2_grpc
 from swipegate.v1.user_card_pb2 import ReplaceCardIfExistsRequest, ReplaceCardIfExistsResponse
@@ -41,38 +44,28 @@ from swipegate.v1.user_card_pb2 import ReplaceCardIfExistsRequest, ReplaceCardIf
 CALLS = 64
 """In flight."""
 CHANNELS = 4
-USERS = 64
-CARDS = 1024
 ECHO = "/benchmark.Echo/Echo"
 REPLACE = "/swipegate.v1.UserCardService/ReplaceCardIfExists"
-SYSTEM = "00000000-0000-4000-8000-000000000000"
+FOLDER = Path(__file__).parent.parent / "build"
+"""On a real disk, where /tmp may be memory."""
 
 Call = Callable[[int], Awaitable[object]]
+Where = Path | URL
 
 
-def user_of(number: int) -> str:
-    """A user's id."""
-    return f"00000000-0000-4000-9000-{number % USERS:012}"
-
-
-def serve(settings: Settings, pipe: Connection, profile: bool) -> None:
+def serve(settings: Settings, where: Where, pipe: Connection, cards: int, users: int) -> None:
     """The server process."""
-    asyncio.run(_serve(settings, pipe, profile))
+    asyncio.run(_serve(settings, where, pipe, cards, users))
 
 
-async def _serve(settings: Settings, pipe: Connection, profile: bool) -> None:
-    database = Database(settings.data_dir / "swipegate.db")
+async def _serve(settings: Settings, where: Where, pipe: Connection, cards: int, users: int) -> None:
+    database = Database(where)
     database.open()
-
-    def prepare(connection: SqlConnection) -> None:
-        ac_systems.add(connection, AcSystem(SYSTEM, "benchmark"))
-        for number in range(USERS):
-            users.add(connection, User(user_of(number), f"user {number}"))
-
-    await database.write(prepare)
+    await populate(database, users=users, cards=cards)
+    bell = Bell()
     server = aio.server(interceptors=(Border(tokens_of(settings)),))
     servicer = UserCardServicer(
-        UserCards(database, Sealer(b"k" * 32), Bell(), clock.now), UserCardEvents(database, Bell())
+        UserCards(database, Sealer(b"k" * 32), bell, clock.now), UserCardEvents(database, bell)
     )
     user_card_pb2_grpc.add_UserCardServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -90,41 +83,11 @@ async def _serve(settings: Settings, pipe: Connection, profile: bool) -> None:
     await bare.start()
     pipe.send((port, bare_port))
     loop = asyncio.get_running_loop()
-    while (asked := await loop.run_in_executor(None, pipe.recv)) is not None:
-        if asked == "state":
-            pipe.send((database.commits, time.process_time()))
-        elif profile:
-            _sampling(asked)
+    while await loop.run_in_executor(None, pipe.recv) is not None:
+        pipe.send((database.commits, time.process_time()))
     await server.stop(0)
     await bare.stop(0)
     await asyncio.to_thread(database.close)
-
-
-def _sampling(path: str) -> None:
-    """Sample every thread's stack for a while into the file, folded."""
-    import collections
-    import threading
-
-    counts: collections.Counter[str] = collections.Counter()
-    names = {thread.ident: thread.name for thread in threading.enumerate()}
-
-    def sample() -> None:
-        end = time.monotonic() + 3
-        while time.monotonic() < end:
-            time.sleep(0.002)
-            for ident, frame in sys._current_frames().items():
-                if ident == threading.get_ident():
-                    continue
-                stack = []
-                current = frame
-                while current is not None:
-                    code = current.f_code
-                    stack.append(f"{Path(code.co_filename).name}:{code.co_name}:{current.f_lineno}")
-                    current = current.f_back  # type: ignore[assignment]
-                counts[f"{names.get(ident, ident)} " + " < ".join(stack[:8])] += 1
-        Path(path).write_text("\n".join(f"{n} {s}" for s, n in counts.most_common(60)))
-
-    threading.Thread(target=sample).start()
 
 
 async def _round(call: Call, seconds: float) -> float:
@@ -151,46 +114,52 @@ def _ask(pipe: Connection) -> tuple[int, float]:
     return answer
 
 
-async def _measure(settings: Settings, pipe: Connection, rounds: int, seconds: float, profile: str) -> None:
-    port, bare_port = pipe.recv()
-    token = tokens_of(settings).mint("benchmark", "benchmark", [], 3600)
-    metadata = (("authorization", f"Bearer {token}"),)
-    own = lambda number: (("grpc.channel_id", number),)  # noqa: E731 - else the channels share a connection
-    channels = [aio.insecure_channel(f"127.0.0.1:{port}", options=own(n)) for n in range(CHANNELS)]
-    bare = [aio.insecure_channel(f"127.0.0.1:{bare_port}", options=own(n)) for n in range(CHANNELS)]
-    replaces = [
-        channel.unary_unary(
-            REPLACE,
-            request_serializer=ReplaceCardIfExistsRequest.SerializeToString,
-            response_deserializer=ReplaceCardIfExistsResponse.FromString,
-        )
-        for channel in channels
-    ]
-    echoes = [channel.unary_unary(ECHO) for channel in bare]
-    moves = 0
+class Callers:
+    """What the client calls: replacements that always move a card, and echoes of the same size."""
 
-    async def replace(number: int) -> None:
-        nonlocal moves
-        card = number % CARDS
-        moves += 1
+    def __init__(self, ports: tuple[int, int], token: str, cards: int, users: int) -> None:
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        # else the channels share a connection
+        options = [(("grpc.channel_id", number),) for number in range(CHANNELS)]
+        targets = [f"127.0.0.1:{port}" for port in ports]
+        self.channels = [aio.insecure_channel(target, options=own) for target in targets for own in options]
+        self._replaces = [
+            channel.unary_unary(
+                REPLACE,
+                request_serializer=ReplaceCardIfExistsRequest.SerializeToString,
+                response_deserializer=ReplaceCardIfExistsResponse.FromString,
+            )
+            for channel in self.channels[:CHANNELS]
+        ]
+        self._echoes = [channel.unary_unary(ECHO) for channel in self.channels[CHANNELS:]]
+        self._cards, self._users = scattered(cards), users
+        self._taken: dict[int, int] = {}
+        """How often a card was moved."""
+        self._calls = 0
+
+    async def replace(self, number: int) -> None:
+        """Move the next card on to the next user."""
+        card = next(self._cards)
+        moved = self._taken[card] = self._taken.get(card, 0) + 1
+        self._calls += 1
         request = ReplaceCardIfExistsRequest(
-            user_id=user_of(moves),
-            card_type=2,
+            user_id=name_of("user", (card + moved) % self._users),
+            card_type=CARD_TYPE,
             card_ac_system_id=SYSTEM,
             internal_card_number=card + 1,
             external_card_number=f"{card + 1}",
-            request_id=f"{moves:032}",
+            request_id=name_of("request", self._calls),
         )
-        await replaces[number % CHANNELS](request, metadata=metadata, timeout=30)
+        answer = await self._replaces[number % CHANNELS](request, metadata=self._metadata, timeout=30)
+        assert answer.previous_user_id != answer.current_user_id
 
-    body = b"x" * 160
+    async def echo(self, number: int) -> None:
+        """Send the same number of bytes to and fro."""
+        await self._echoes[number % CHANNELS](b"x" * 230, timeout=30)
 
-    async def echo(number: int) -> None:
-        await echoes[number % CHANNELS](body, timeout=30)
 
-    for card in range(CARDS):
-        await replace(card)
-    await _round(echo, 1)
+async def measure(pipe: Connection, callers: Callers, rounds: int, seconds: float) -> dict[str, Any]:
+    """Medians of rounds in turns, and what the server spent."""
     rates: dict[str, list[float]] = {"echo": [], "replace": []}
     cpu: dict[str, list[float]] = {"echo": [], "replace": []}
 
@@ -201,59 +170,104 @@ async def _measure(settings: Settings, pipe: Connection, rounds: int, seconds: f
         rates[name].append(rate)
         cpu[name].append((after - before) / (rate * seconds) * 1e6)
 
+    await _round(callers.echo, 1)
+    await _round(callers.replace, 1)
     first, _ = _ask(pipe)
-    for number in range(rounds):
-        await measured("echo", echo)
-        if profile and number == 0:
-            pipe.send(profile)
-        await measured("replace", replace)
+    for _ in range(rounds):
+        await measured("echo", callers.echo)
+        await measured("replace", callers.replace)
     last, _ = _ask(pipe)
     medians = {name: statistics.median(values) for name, values in rates.items()}
-    for channel in (*channels, *bare):
-        await channel.close()
     total = sum(rates["replace"]) * seconds
-    print(
-        json.dumps(
-            {
-                "calls_in_flight": CALLS,
-                "channels": CHANNELS,
-                "cores": os.cpu_count(),
-                "durable": "SQLite WAL, synchronous=FULL, every answer after its commit",
-                "echo_per_second": round(medians["echo"]),
-                "replace_per_second": round(medians["replace"]),
-                "ratio": round(medians["replace"] / medians["echo"], 3),
-                "server_cpu_us_per_call": {
-                    name: round(statistics.median(each)) for name, each in cpu.items()
-                },
-                "replacements_per_commit": round(total / max(1, last - first), 1),
-                "rounds": {name: [round(value) for value in values] for name, values in rates.items()},
-            },
-            indent=2,
-        )
-    )
+    return {
+        "echo_per_second": round(medians["echo"]),
+        "replace_per_second": round(medians["replace"]),
+        "ratio": round(medians["replace"] / medians["echo"], 3),
+        "server_cpu_us_per_call": {name: round(statistics.median(each)) for name, each in cpu.items()},
+        "replacements_per_commit": round(total / max(1, last - first), 1),
+        "rounds": {name: [round(value) for value in values] for name, values in rates.items()},
+    }
+
+
+@contextlib.contextmanager
+def place(database: str) -> Iterator[tuple[Settings, Where, Postgres | None]]:
+    """Settings, and a database on a real disk."""
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+        settings = load(data_dir=Path(folder))
+        if database == "sqlite":
+            yield settings, Path(folder) / "swipegate.db", None
+            return
+        server = Postgres("shared_buffers = 512MB", "max_wal_size = 4GB", "max_connections = 200")
+        try:
+            server.command("CREATE DATABASE benchmark")
+            yield settings, server.url("benchmark"), server
+        finally:
+            server.remove()
+
+
+def run(database: str, *, cards: int, users: int, rounds: int, seconds: float) -> dict[str, Any]:
+    """The whole measurement on one database of that size."""
+    spawn = multiprocessing.get_context("spawn")
+    with place(database) as (settings, where, postgres):
+        here, there = spawn.Pipe()
+        server = spawn.Process(target=serve, args=(settings, where, there, cards, users))
+        server.start()
+
+        async def client() -> dict[str, Any]:
+            ports = here.recv()
+            token = tokens_of(settings).mint("benchmark", "benchmark", [], 36_000)
+            callers = Callers(ports, token, cards, users)
+            spent = pgbench.cpu_of(postgres.pid) if postgres else 0.0
+            found = await measure(here, callers, rounds, seconds)
+            if postgres:
+                calls = sum(found["rounds"]["replace"]) * seconds + found["replace_per_second"]
+                found["database_cpu_us_per_call"] = round(
+                    (pgbench.cpu_of(postgres.pid) - spent) / calls * 1e6
+                )
+            for channel in callers.channels:
+                await channel.close()
+            return found
+
+        try:
+            result = asyncio.run(client())
+            here.send(None)
+            server.join(60)
+        finally:
+            server.kill()
+            server.join()
+        if postgres:
+            result["pgbench"] = pgbench.run(postgres, "benchmark", CALLS, cards, users, seconds * rounds)
+            result["of_pgbench"] = _of_pgbench(result)
+        return {"database": database, "cards": cards, "users": users, **result}
+
+
+def _of_pgbench(result: dict[str, Any]) -> dict[str, float]:
+    """Our replacements a second of CPU, as a share of pgbench's transactions: the database's alone, and with ours."""
+    theirs = result["pgbench"]["database_cpu_us_per_transaction"]
+    database = result["database_cpu_us_per_call"]
+    everything = database + result["server_cpu_us_per_call"]["replace"]
+    return {
+        "rate": round(result["replace_per_second"] / result["pgbench"]["transactions_per_second"], 3),
+        "per_database_cpu": round(theirs / database, 3),
+        "per_cpu_of_database_and_server": round(theirs / everything, 3),
+    }
 
 
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--cards", type=int, default=10_000)
+    parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of a round")
-    parser.add_argument("--profile", default="", help="file for stack samples of the server's first round")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=Path(__file__).parent) as folder:
-        settings = load(data_dir=Path(folder))
-        here, there = multiprocessing.get_context("spawn").Pipe()
-        server = multiprocessing.get_context("spawn").Process(
-            target=serve, args=(settings, there, bool(arguments.profile))
-        )
-        server.start()
-        try:
-            asyncio.run(_measure(settings, here, arguments.rounds, arguments.seconds, arguments.profile))
-            here.send(None)
-            server.join(30)
-        finally:
-            server.kill()
-            server.join()
+    given = parser.parse_args()
+    result = run(
+        given.database, cards=given.cards, users=given.users, rounds=given.rounds, seconds=given.seconds
+    )
+    about = {"calls_in_flight": CALLS, "channels": CHANNELS, "cores": os.cpu_count()}
+    print(json.dumps(about | result, indent=2))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 MAX_DEVICE_ID = 2**31 - 1
-MAX_NAME = 128
-"""Characters."""
 MAX_PC_NAME = 253
 """Characters, as a DNS name."""
 MAX_PORT = 1024

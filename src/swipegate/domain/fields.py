@@ -29,3 +29,9 @@ def check_name(field_name: str, text: str) -> None:
         raise invalid(field_name, f"must be 1 to {MAX_NAME} characters")
     if _CONTROL.search(text):
         raise invalid(field_name, "must hold no control characters")
+
+
+def check_no_nul(field_name: str, *texts: str) -> None:
+    """Raise INVALID_FIELD for U+0000, which PostgreSQL does not store."""
+    if any("\0" in text for text in texts):
+        raise invalid(field_name, "must hold no U+0000")

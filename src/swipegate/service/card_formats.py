@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from swipegate import core
 from swipegate.core import dry_run, suggestions
 from swipegate.domain.errors import SwipegateError, invalid
+from swipegate.domain.fields import check_no_nul
 from swipegate.store import card_formats
 from swipegate.store.database import Database
 from swipegate.v1 import error_pb2
@@ -148,6 +149,7 @@ def check_count(names: Sequence[str], field: str) -> None:
     """Raise INVALID_FIELD for too many names and for one named twice."""
     if len(names) > MAX_NAMES:
         raise invalid(field, f"must be at most {MAX_NAMES} names")
+    check_no_nul(field, *names)
     if len(set(names)) != len(names):
         raise invalid(field, "must name each card format once")
 

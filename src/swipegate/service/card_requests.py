@@ -24,7 +24,7 @@ from swipegate.domain.card_request import (
     UserAction,
 )
 from swipegate.domain.errors import SwipegateError, invalid
-from swipegate.domain.fields import canonical_uuid
+from swipegate.domain.fields import canonical_uuid, check_no_nul
 from swipegate.service import paging
 from swipegate.service.bell import MAX_LISTENERS, Bell
 from swipegate.service.clock import SECOND, Clock
@@ -61,6 +61,7 @@ class NewCardRequest:
             raise invalid("id", "must be 1 or more")
         if len(self.message.encode()) > MAX_MESSAGE_BYTES:
             raise invalid("message", f"must be at most {MAX_MESSAGE_BYTES} bytes")
+        check_no_nul("message", self.message)
         if self.time_to_live is not None and not MIN_TIME_TO_LIVE <= self.time_to_live <= MAX_TIME_TO_LIVE:
             raise invalid("time_to_live", f"must be {MIN_TIME_TO_LIVE} s to {MAX_TIME_TO_LIVE} s")
 

@@ -8,7 +8,6 @@ from swipegate.devices.drivers import create_reader, driver_names
 from swipegate.devices.errors import SettingsError
 from swipegate.domain.device import (
     MAX_DEVICE_ID,
-    MAX_NAME,
     MAX_PC_NAME,
     MAX_PORT,
     MAX_SETTING,
@@ -16,6 +15,7 @@ from swipegate.domain.device import (
     Device,
 )
 from swipegate.domain.errors import SwipegateError, invalid
+from swipegate.domain.fields import check_name, check_no_nul
 from swipegate.service.bell import Bell
 from swipegate.service.card_formats import check_count, check_names
 from swipegate.service.clock import Clock
@@ -79,10 +79,14 @@ class Devices:
         return await self._database.write(lambda connection: devices.attach(connection, pc_name))
 
     async def take_over(self, pc_name: str) -> int:
-        """Attach as the only host there is: whoever was attached when the last server died is gone."""
+        """Attach the host of a server that starts.
+
+        Where no other server can be at work on the database, whoever was attached when the last one died is gone.
+        """
 
         def unit(connection: Connection) -> int:
-            devices.detach_all(connection)
+            if self._database.has_one_server:
+                devices.detach_all(connection)
             return devices.attach(connection, pc_name)
 
         return await self._database.write(unit)
@@ -95,8 +99,9 @@ class Devices:
 def _check(device: Device) -> None:
     if not 0 <= device.device_id <= MAX_DEVICE_ID:
         raise invalid("device.device_id", f"must be 0 to {MAX_DEVICE_ID}")
-    if not 1 <= len(device.name) <= MAX_NAME:
-        raise invalid("device.name", f"must be 1 to {MAX_NAME} characters")
+    check_name("device.name", device.name)
+    check_no_nul("device.pc_name", device.pc_name)
+    check_no_nul("device.port", device.port)
     if len(device.pc_name) > MAX_PC_NAME:
         raise invalid("device.pc_name", f"must be at most {MAX_PC_NAME} characters")
     if not 1 <= len(device.port) <= MAX_PORT:
@@ -105,6 +110,7 @@ def _check(device: Device) -> None:
     pairs = device.settings.items()
     if len(pairs) > MAX_SETTINGS or any(max(len(key), len(value)) > MAX_SETTING for key, value in pairs):
         raise invalid("device.settings", f"must be at most {MAX_SETTINGS} of {MAX_SETTING} characters")
+    check_no_nul("device.settings", *device.settings, *device.settings.values())
     names = driver_names()
     if device.driver not in names:
         raise SwipegateError(

@@ -87,6 +87,8 @@ def _principal_of(claims: dict[str, object]) -> Principal:
         raise _refused("a claim has the wrong type")
     if len(subject) > MAX_NAME or len(client) > MAX_NAME or len(permissions) > MAX_PERMISSIONS:
         raise _refused("a claim is too long")
+    if "\0" in subject + client:  # which PostgreSQL does not store
+        raise _refused("a claim holds U+0000")
     return Principal(subject, client, frozenset(p for p in permissions if isinstance(p, str)))
 
 

@@ -1,8 +1,9 @@
 """The database: one writer that commits the work of many callers together, and readers.
 
-Every write of the process goes through one thread. It takes whatever callers wait at the moment, runs each in
-a savepoint of one transaction, and commits once: durable, and one fsync for many calls. A caller is answered
-after the commit, never before.
+Every write of the process goes through one thread. It takes whatever callers wait at the moment, runs them one after
+another in one transaction, and commits once: durable, and one fsync for many calls. A caller is answered after the
+commit, never before. Savepoints, which keep one caller's failure from the others, cost as much as a write: they are
+only taken when somebody fails, and then the group is run again.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ READERS = 2
 
 
 class _Rehearsed(Exception):
-    """Carries what a unit returned out of the savepoint that it undoes."""
+    """Carries what a unit returned out of the work that it undoes."""
 
     def __init__(self, value: Any) -> None:
         super().__init__()
@@ -89,6 +90,11 @@ class Database:
         self.commits = 0
         """Transactions committed so far."""
 
+    @property
+    def has_one_server(self) -> bool:
+        """Whether no other server can be at work on it: a file lies in the folder that its server locks."""
+        return isinstance(self._where, Path)
+
     def open(self, *, upgrade: bool = False) -> None:
         """Create the schema where there is none, and start; once.
 
@@ -119,8 +125,8 @@ class Database:
         """Run the unit in a transaction and return what it returned once that is durable.
 
         The unit runs in the writer's thread, while nobody else writes; what it raises undoes it alone and is raised
-        here. Raises OVERLOADED when too many callers wait, and DATABASE_UNAVAILABLE when the server is gone: then
-        nobody knows whether the unit was committed.
+        here. It may be run twice, the first time undone. Raises OVERLOADED when too many callers wait, and
+        DATABASE_UNAVAILABLE when the server is gone: then nobody knows whether the unit was committed.
         """
         job = _Job(unit, asyncio.get_running_loop())
         with self._accepting:
@@ -221,8 +227,12 @@ class Database:
         try:
             connection, transaction = self._begun(connection)
             with transaction:
-                for job in group:
-                    job.outcome = _run_in_savepoint(connection, job.unit)
+                clean = _run_together(connection, group)
+                if not clean:
+                    transaction.rollback()
+            if not clean:
+                with connection.begin():
+                    _run_apart(connection, group)
             self.commits += 1
         except Exception as error:  # the begin or the commit failed: nobody's work is known to be durable
             connection, told = _after_failure(connection, error)
@@ -276,17 +286,31 @@ def _unavailable() -> SwipegateError:
     return SwipegateError(error_pb2.ERROR_REASON_DATABASE_UNAVAILABLE)
 
 
-def _run_in_savepoint(connection: Connection, unit: Unit[Any]) -> tuple[Any, BaseException | None]:
+def _run_together(connection: Connection, group: list[_Job]) -> bool:
+    """Run the group's units; False when one failed and left something to undo."""
+    mark = engine.mark(connection)
+    for job in group:
+        try:
+            job.outcome = job.unit(connection), None
+        except Exception as error:
+            job.outcome = None, error
+            if not engine.is_unchanged(connection, mark):
+                return False
+        mark = engine.mark(connection)
+    return True
+
+
+def _run_apart(connection: Connection, group: list[_Job]) -> None:
+    """Run the group's units, each in a savepoint of its own, so that a failure undoes its own work alone."""
     driver = connection.connection
-    _execute(driver, "SAVEPOINT unit")
-    try:
-        value = unit(connection)
-    except Exception as error:
-        _execute(driver, "ROLLBACK TO unit")
+    for job in group:
+        _execute(driver, "SAVEPOINT unit")
+        try:
+            job.outcome = job.unit(connection), None
+        except Exception as error:
+            job.outcome = None, error
+            _execute(driver, "ROLLBACK TO unit")
         _execute(driver, "RELEASE unit")
-        return None, error
-    _execute(driver, "RELEASE unit")
-    return value, None
 
 
 def _execute(driver: PoolProxiedConnection, sql: str) -> None:

@@ -52,6 +52,17 @@ def is_lost(connection: Connection) -> bool:
     return bool(getattr(driver, "closed", False))
 
 
+def mark(connection: Connection) -> int:
+    """How much was written on a connection so far; -1 where the driver does not tell."""
+    return getattr(connection.connection.driver_connection, "total_changes", -1)
+
+
+def is_unchanged(connection: Connection, since: int) -> bool:
+    """Whether the transaction is there and holds nothing more than at that mark; False where nobody knows."""
+    driver = connection.connection.driver_connection
+    return since >= 0 and bool(getattr(driver, "in_transaction", False)) and mark(connection) == since
+
+
 def _sqlite(path: Path) -> Engine:
     engine = create_engine(
         f"sqlite+pysqlite:///{path}",

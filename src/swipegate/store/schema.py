@@ -21,7 +21,8 @@ REVISION = "0002"
 
 metadata = MetaData()
 
-# SQLite numbers rows by itself only in a column of its own INTEGER type
+# SQLite numbers rows by itself only in a column of its own INTEGER type. AUTOINCREMENT, which costs a write more, is
+# for tables whose rows may be deleted: a number must not come again
 _RowId = BigInteger().with_variant(Integer, "sqlite")
 _Id = String(36)
 _Time = BigInteger
@@ -91,7 +92,6 @@ card = Table(
     Column("card_serial_number", BigInteger),
     Column("status", String(8), nullable=False),
     Column("create_time", _Time, nullable=False),
-    sqlite_autoincrement=True,
 )
 NO_FACILITY_CODE = text("-1")
 card_facility_code = func.coalesce(card.c.facility_code, NO_FACILITY_CODE)
@@ -129,7 +129,6 @@ user_card = Table(
     Column("deactivation_time", _Time),
     Column("card_user_flags", Integer, nullable=False),
     Column("sealed_pin", LargeBinary),
-    sqlite_autoincrement=True,
 )
 # the invariant of the whole product: at most one open assignment a card
 _OPEN = user_card.c.end_time.is_(None)
@@ -153,7 +152,6 @@ user_card_event = Table(
     Column("undid_sequence", BigInteger),
     Column("subject", String(256), nullable=False),
     Column("client", String(256), nullable=False),
-    sqlite_autoincrement=True,
 )
 """The audit and the watchers' stream in one: the writer is alone, so its numbers are in the order of the commits."""
 Index("user_card_event_of_card", user_card_event.c.card_id, user_card_event.c.sequence)

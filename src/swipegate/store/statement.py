@@ -6,6 +6,7 @@ needs for a look-up by key, and a replacement is nothing but such look-ups.
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
@@ -31,8 +32,9 @@ class Statement:
 
     def first(self, connection: Connection, parameters: Mapping[str, Any]) -> Row | None:
         """The first row, None where there is none."""
-        with closing(self._execute(connection, parameters)) as cursor:
-            row: Row | None = cursor.fetchone()
+        cursor = self._execute(connection, parameters)
+        row: Row | None = cursor.fetchone()
+        cursor.close()
         return row
 
     def rows(self, connection: Connection, parameters: Mapping[str, Any]) -> Generator[Row, None, None]:
@@ -44,12 +46,8 @@ class Statement:
     def _execute(self, connection: Connection, parameters: Mapping[str, Any]) -> DBAPICursor:
         dialect = connection.dialect
         sql, arguments = self._compiled.get(dialect.name) or self._compile(dialect, parameters)
-        cursor = connection.connection.cursor()
-        try:
-            cursor.execute(sql, arguments(parameters))
-        except BaseException:
-            cursor.close()
-            raise
+        driver: Any = connection.connection.driver_connection  # both drivers make the cursor themselves
+        cursor: DBAPICursor = driver.execute(sql, arguments(parameters))
         return cursor
 
     def _compile(self, dialect: Dialect, parameters: Mapping[str, Any]) -> tuple[str, Arguments]:
@@ -64,6 +62,8 @@ class Statement:
                 str(compiled),
                 lambda given: [given[name] if name in given else constants[name] for name in order],
             )
+        elif len(order) > 1:
+            self._compiled[dialect.name] = str(compiled), itemgetter(*order)
         else:
             self._compiled[dialect.name] = str(compiled), lambda given: [given[name] for name in order]
         return self._compiled[dialect.name]

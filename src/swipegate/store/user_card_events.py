@@ -1,7 +1,6 @@
 """What happened to cards and their assignments, in the order of the commits."""
 
 import json
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select
 
@@ -95,17 +94,18 @@ def last_time(connection: Connection, card_id: str) -> int:
 def _json(image: UserCard | None) -> str | None:
     if image is None:
         return None
-    picture: dict[str, Any] = {
-        "user_card_id": image.user_card_id,
-        "user_id": image.user_id,
-        "start_time": image.start_time,
-        "end_time": image.end_time,
-        "activation_time": image.activation_time,
-        "deactivation_time": image.deactivation_time,
-        "card_user_flags": image.card_user_flags,
-        "has_pin": image.has_pin,
-    }
-    return json.dumps(picture, separators=(",", ":"))
+    # identifiers, numbers and truth values need no quoting, which json.dumps would look for at ten times the cost
+    return (
+        f'{{"user_card_id":"{image.user_card_id}","user_id":"{image.user_id}"'
+        f',"start_time":{image.start_time},"end_time":{_number(image.end_time)}'
+        f',"activation_time":{_number(image.activation_time)}'
+        f',"deactivation_time":{_number(image.deactivation_time)}'
+        f',"card_user_flags":{image.card_user_flags},"has_pin":{"true" if image.has_pin else "false"}}}'
+    )
+
+
+def _number(value: int | None) -> str:
+    return "null" if value is None else str(value)
 
 
 def _image(text: str | None, card_id: str) -> UserCard | None:
