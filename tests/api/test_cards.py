@@ -1,4 +1,4 @@
-"""CardService, AcSystemService and UserService over gRPC."""
+"""Cards of CardService, and AcSystemService, over gRPC."""
 
 import asyncio
 import base64
@@ -6,19 +6,60 @@ import base64
 import grpc
 import pytest
 
-from swipegate.v1 import ac_system_pb2, card_pb2, user_pb2
+from swipegate.v1 import ac_system_pb2, card_pb2
 from tests.conftest import Client
+from tests.databases import both
 from tests.people import People, new_id, refused
 
+STATUS = grpc.StatusCode
+pytestmark = both
 
-async def test_the_card_types_of_every_installation(client: Client) -> None:
-    answer = await client.cards.ListCardTypes(card_pb2.ListCardTypesRequest(), **client.options)
-    assert [kind.card_type for kind in answer.card_types] == [1, 2, 3, 4, 5, 6, 7]
-    wiegand = answer.card_types[0]
-    assert (wiegand.max_internal_card_number, wiegand.max_facility_code) == (65_535, 255)
-    assert not wiegand.HasField("max_issue_code")
-    assert not wiegand.has_serial_number
-    assert answer.card_types[3].has_serial_number
+
+async def test_one_card_with_its_holder(client: Client, people: People) -> None:
+    user = await people.user()
+    card = await people.card(user)
+    request = card_pb2.GetCardRequest(card_id=card.card_id.upper())
+    found = await client.cards.GetCard(request, **client.options)
+    assert found.card == card
+    assert found.card.create_time.seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("card_id", "code", "reason"),
+    [
+        ("", STATUS.INVALID_ARGUMENT, "INVALID_FIELD"),
+        ("x", STATUS.INVALID_ARGUMENT, "INVALID_FIELD"),
+        (new_id(), STATUS.NOT_FOUND, "CARD_NOT_FOUND"),
+    ],
+)
+async def test_a_card_that_is_not_there(
+    client: Client, card_id: str, code: grpc.StatusCode, reason: str
+) -> None:
+    refusal = await refused(client.cards.GetCard(card_pb2.GetCardRequest(card_id=card_id), **client.options))
+    assert (refusal.code, refusal.reason) == (code, reason)
+    mark = card_pb2.MarkCardRequest(card_id=card_id, status=card_pb2.CARD_STATUS_LOST)
+    refusal = await refused(client.cards.MarkCard(mark, **client.options))
+    assert (refusal.code, refusal.reason) == (code, reason)
+
+
+async def test_the_cards_of_a_user_stay_right_while_they_come_and_go(people: People) -> None:
+    user, other, system = await people.user(), await people.user(), await people.system()
+    for _ in range(9):
+        await people.replace(user_id=user, **people.named(system))
+    cards = await people.cards(user_id=user)
+    client, seen, token = people.client, [], ""
+    while True:
+        request = card_pb2.ListCardsRequest(user_id=user, page_size=2, page_token=token)
+        page = await client.cards.ListCards(request, **client.options)
+        seen += [card.card_id for card in page.cards]
+        token = page.next_page_token
+        if not token:
+            break
+        # the last that was seen goes, so does one that was not; nobody else is skipped or repeated
+        await people.replace(user_id=other, card_id=seen[-1])
+        if len(seen) == 2:
+            await people.replace(user_id=other, card_id=cards[5].card_id)
+    assert seen == [card.card_id for card in cards if card is not cards[5]]
 
 
 async def test_pages_stay_right_while_cards_are_added(people: People) -> None:
@@ -114,40 +155,3 @@ async def test_a_system_exists_once(client: Client) -> None:
 async def test_a_bad_system_is_named(client: Client, system_id: str, name: str, field: str) -> None:
     refusal = await refused(_create_system(client, system_id, name))
     assert refusal.metadata["field"] == field
-
-
-async def _create_user(client: Client, **fields: str) -> user_pb2.User:
-    request = user_pb2.CreateUserRequest(user=user_pb2.User(**fields))
-    return (await client.users.CreateUser(request, **client.options)).user  # type: ignore[no-any-return]
-
-
-async def test_a_user_is_kept_and_exists_once(client: Client, people: People) -> None:
-    occupancy, key = await people.occupancy(await people.system()), new_id()
-    made = await _create_user(client, user_id=key.upper(), name="N", occupancy_id=occupancy)
-    assert (made.user_id, made.occupancy_id) == (key, occupancy)
-    found = await client.users.GetUser(user_pb2.GetUserRequest(user_id=key.upper()), **client.options)
-    assert found.user == made
-    refusal = await refused(_create_user(client, user_id=key, name="other"))
-    assert (refusal.code, refusal.reason) == (grpc.StatusCode.ALREADY_EXISTS, "USER_EXISTS")
-    assert refusal.metadata == {"user_id": key}
-
-
-async def test_a_bad_user_is_refused(client: Client) -> None:
-    for fields, field in (
-        ({"name": ""}, "user.name"),
-        ({"name": "n" * 129}, "user.name"),
-        ({"name": "n", "user_id": "x"}, "user.user_id"),
-        ({"name": "n", "occupancy_id": "x"}, "user.occupancy_id"),
-    ):
-        assert (await refused(_create_user(client, **fields))).metadata["field"] == field
-    nowhere = new_id()
-    refusal = await refused(_create_user(client, name="n", occupancy_id=nowhere))
-    assert (refusal.code, refusal.metadata) == (grpc.StatusCode.NOT_FOUND, {"occupancy_id": nowhere})
-    for user_id, code in (
-        (nowhere, grpc.StatusCode.NOT_FOUND),
-        ("", grpc.StatusCode.INVALID_ARGUMENT),
-    ):
-        refusal = await refused(
-            client.users.GetUser(user_pb2.GetUserRequest(user_id=user_id), **client.options)
-        )
-        assert refusal.code is code

@@ -17,6 +17,7 @@ from swipegate.api.server import Server
 from swipegate.api.user_cards import UserCardServicer
 from swipegate.domain.authority import Principal
 from swipegate.service.bell import Bell
+from swipegate.service.card_types import CardTypes
 from swipegate.service.cards import Cards
 from swipegate.service.sealing import Sealer
 from swipegate.service.user_card_events import BELL_KEY, UserCardEvents
@@ -101,7 +102,7 @@ class InProcess:
         user_cards = UserCards(self.database, Sealer(KEY), self._bell, self._clock)
         self._servicers = {
             "user_cards": UserCardServicer(user_cards, UserCardEvents(self.database, self._bell)),
-            "cards": CardServicer(Cards(self.database, self._bell, self._clock)),
+            "cards": CardServicer(Cards(self.database, self._bell, self._clock), CardTypes(self.database)),
         }
 
     async def call(self, request: Request, *, cut: bool) -> Any:

@@ -33,19 +33,27 @@ async def desk(where: Where, tmp_path: Path) -> AsyncIterator[Desk]:
 
 @contextmanager
 def failing_at(step: int) -> Iterator[list[int]]:
-    """The database refuses the statement of that number; the list holds the numbers that were reached."""
+    """The database refuses the statement of that number, and that statement whenever it comes again.
+
+    A group that failed is run a second time. The list holds the numbers that were reached.
+    """
     seen: list[int] = []
+    refused: list[object] = []
     broken = "SELECT a FROM there_is_no_such_table"
     run = Statement._execute
 
-    def core(_connection: Connection, cursor: Any, *_: Any) -> None:
+    def is_refused(statement: object) -> bool:
         seen.append(len(seen))
         if seen[-1] == step:
+            refused.append(statement)
+        return statement in refused
+
+    def core(_connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+        if is_refused(statement.rstrip("0123456789")):  # of the name of a savepoint
             cursor.execute(broken)
 
     def bare(self: Statement, connection: Connection, parameters: Any) -> Any:
-        seen.append(len(seen))
-        if seen[-1] == step:
+        if is_refused(self):
             connection.connection.cursor().execute(broken)
         return run(self, connection, parameters)
 

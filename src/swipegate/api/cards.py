@@ -5,22 +5,33 @@ from typing import Any
 from grpc import aio
 
 from swipegate.api.interceptors import principal
+from swipegate.api.masks import changes
 from swipegate.api.times import timestamp
 from swipegate.domain.card import Card, CardStatus, CardType
 from swipegate.domain.errors import invalid
 from swipegate.domain.fields import canonical_uuid
+from swipegate.service.card_types import CardTypes
 from swipegate.service.cards import Cards
 from swipegate.v1 import card_pb2 as pb
 from swipegate.v1 import card_pb2_grpc
 
+_UPDATABLE = (
+    "name",
+    "max_internal_card_number",
+    "max_facility_code",
+    "max_issue_code",
+    "has_serial_number",
+)
+"""Paths of UpdateCardTypeRequest.update_mask."""
 _STATUSES = {pb.CardStatus.Value(f"CARD_STATUS_{status}"): status for status in CardStatus}
 
 
 class CardServicer(card_pb2_grpc.CardServiceServicer):
     """Cards and their types."""
 
-    def __init__(self, cards: Cards) -> None:
+    def __init__(self, cards: Cards, card_types: CardTypes) -> None:
         self._cards = cards
+        self._card_types = card_types
 
     async def GetCard(
         self, request: pb.GetCardRequest, _context: aio.ServicerContext[Any, Any]
@@ -55,8 +66,30 @@ class CardServicer(card_pb2_grpc.CardServiceServicer):
         self, _request: pb.ListCardTypesRequest, _context: aio.ServicerContext[Any, Any]
     ) -> pb.ListCardTypesResponse:
         """List every card type by number."""
-        types = await self._cards.types()
+        types = await self._card_types.every()
         return pb.ListCardTypesResponse(card_types=[_card_type(kind) for kind in types])
+
+    async def CreateCardType(
+        self, request: pb.CreateCardTypeRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> pb.CreateCardTypeResponse:
+        """Create a card type."""
+        created = await self._card_types.create(_card_type_of(request.card_type))
+        return pb.CreateCardTypeResponse(card_type=_card_type(created))
+
+    async def UpdateCardType(
+        self, request: pb.UpdateCardTypeRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> pb.UpdateCardTypeResponse:
+        """Change a card type."""
+        named = changes(request.update_mask, _UPDATABLE)
+        changed = await self._card_types.update(_card_type_of(request.card_type), named)
+        return pb.UpdateCardTypeResponse(card_type=_card_type(changed))
+
+    async def DeleteCardType(
+        self, request: pb.DeleteCardTypeRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> pb.DeleteCardTypeResponse:
+        """Delete a card type that no card has."""
+        await self._card_types.delete(request.card_type)
+        return pb.DeleteCardTypeResponse()
 
 
 def _card(card: Card) -> pb.Card:
@@ -84,4 +117,15 @@ def _card_type(kind: CardType) -> pb.CardType:
         max_facility_code=kind.max_facility_code,
         max_issue_code=kind.max_issue_code,
         has_serial_number=kind.has_serial_number,
+    )
+
+
+def _card_type_of(given: pb.CardType) -> CardType:
+    return CardType(
+        card_type=given.card_type,
+        name=given.name,
+        max_internal_card_number=given.max_internal_card_number,
+        max_facility_code=given.max_facility_code if given.HasField("max_facility_code") else None,
+        max_issue_code=given.max_issue_code if given.HasField("max_issue_code") else None,
+        has_serial_number=given.has_serial_number,
     )

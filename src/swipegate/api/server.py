@@ -38,6 +38,7 @@ from swipegate.service.bell import Bell
 from swipegate.service.card_assignments import CardAssignments
 from swipegate.service.card_formats import CardFormats
 from swipegate.service.card_requests import CardRequests
+from swipegate.service.card_types import CardTypes
 from swipegate.service.cards import Cards
 from swipegate.service.devices import Devices
 from swipegate.service.housekeeping import Housekeeping
@@ -189,7 +190,7 @@ class Server:
             UserCardServicer(user_cards, UserCardEvents(database, bell)), server
         )
         card_pb2_grpc.add_CardServiceServicer_to_server(
-            CardServicer(Cards(database, bell, clock.now)), server
+            CardServicer(Cards(database, bell, clock.now), CardTypes(database)), server
         )
         occupancy_pb2_grpc.add_OccupancyServiceServicer_to_server(
             OccupancyServicer(Occupancies(database)), server
@@ -197,7 +198,7 @@ class Server:
         ac_system_pb2_grpc.add_AcSystemServiceServicer_to_server(
             AcSystemServicer(AcSystems(database)), server
         )
-        user_pb2_grpc.add_UserServiceServicer_to_server(UserServicer(Users(database)), server)
+        user_pb2_grpc.add_UserServiceServicer_to_server(UserServicer(Users(database, clock.now)), server)
         names = [name for file in _SERVICES for name in _full_names(file)]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(

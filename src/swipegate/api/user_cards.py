@@ -6,6 +6,7 @@ from typing import Any
 from grpc import aio
 
 from swipegate.api.interceptors import principal
+from swipegate.api.masks import changes
 from swipegate.api.times import microseconds, timestamp
 from swipegate.domain.errors import SwipegateError, invalid, name
 from swipegate.domain.fields import canonical_uuid
@@ -51,7 +52,7 @@ class UserCardServicer(user_card_pb2_grpc.UserCardServiceServicer):
         """Give a card to a user."""
         try:
             command = command_of(request)
-            body = request.SerializeToString(deterministic=True) if request.request_id else b""
+            body = _body(request) if request.request_id else b""
             encode = _rehearsed if request.validate_only else _encoded
             answer = await self._user_cards.replace(
                 principal(), command, request.request_id, body, encode, validate_only=request.validate_only
@@ -140,9 +141,7 @@ def command_of(request: pb.ReplaceCardIfExistsRequest) -> ReplaceCard:
 
 
 def _update_of(request: pb.UpdateUserCardRequest) -> UserCardUpdate:
-    paths = list(request.update_mask.paths)
-    if not paths or not _UPDATABLE.keys() >= set(paths):
-        raise invalid("update_mask", f"must name some of {', '.join(_UPDATABLE)}")
+    paths = changes(request.update_mask, _UPDATABLE)
     new = request.user_card
     times = {
         _UPDATABLE[field]: microseconds(f"user_card.{field}", getattr(new, field))
@@ -156,6 +155,15 @@ def _update_of(request: pb.UpdateUserCardRequest) -> UserCardUpdate:
         pin=request.pin if request.HasField("pin") else None,
         **times,
     )
+
+
+def _body(request: pb.ReplaceCardIfExistsRequest) -> bytes:
+    """What makes a repeat the same call; a rehearsal is asked what the call itself would answer."""
+    if request.validate_only:
+        whole, request = request, pb.ReplaceCardIfExistsRequest()
+        request.CopyFrom(whole)
+        request.ClearField("validate_only")
+    return request.SerializeToString(deterministic=True)
 
 
 def _result(result: ReplaceResult) -> pb.ReplaceCardIfExistsResponse:

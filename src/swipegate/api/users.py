@@ -4,6 +4,8 @@ from typing import Any
 
 from grpc import aio
 
+from swipegate.api.masks import changes
+from swipegate.domain.fields import canonical_uuid
 from swipegate.domain.user import User
 from swipegate.service.users import Users
 from swipegate.v1 import user_pb2 as pb
@@ -29,6 +31,34 @@ class UserServicer(user_pb2_grpc.UserServiceServicer):
     ) -> pb.GetUserResponse:
         """Give one user."""
         return pb.GetUserResponse(user=_message_of(await self._users.get(request.user_id)))
+
+    async def UpdateUser(
+        self, request: pb.UpdateUserRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> pb.UpdateUserResponse:
+        """Change a user."""
+        named = changes(request.update_mask, ("name", "occupancy_id"))
+        given = request.user
+        changed = await self._users.update(User(given.user_id, given.name, given.occupancy_id), named)
+        return pb.UpdateUserResponse(user=_message_of(changed))
+
+    async def DeleteUser(
+        self, request: pb.DeleteUserRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> pb.DeleteUserResponse:
+        """Delete a user who holds no card."""
+        await self._users.delete(request.user_id)
+        return pb.DeleteUserResponse()
+
+    async def ListUsers(
+        self, request: pb.ListUsersRequest, _context: aio.ServicerContext[Any, Any]
+    ) -> pb.ListUsersResponse:
+        """List users."""
+        occupancy = request.occupancy_id
+        found, token = await self._users.page(
+            occupancy_id=canonical_uuid("occupancy_id", occupancy) if occupancy else None,
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        return pb.ListUsersResponse(users=[_message_of(user) for user in found], next_page_token=token)
 
 
 def _message_of(user: User) -> pb.User:

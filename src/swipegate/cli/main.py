@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import typer
 
-from swipegate.cli import assign, decode, demo, devices, encode, formats, serve, simulate, token
+from swipegate.cli import assign, cards, decode, demo, devices, encode, formats, serve, simulate, token, users
 from swipegate.cli.output import Exit, complain
 
 NO_ROOM = {errno.ENOSPC, errno.EBADF, errno.EDQUOT, errno.EIO}
@@ -35,6 +35,8 @@ app.command("encode")(encode.encode)
 app.add_typer(devices.app, name="devices")
 app.command("assign")(assign.assign)
 app.add_typer(formats.app, name="formats")
+app.add_typer(cards.app, name="cards")
+app.add_typer(users.app, name="users")
 app.command("simulate")(simulate.simulate)
 app.command("token")(token.token)
 

@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from swipegate.domain.errors import invalid
+from swipegate.domain.fields import MAX_INT64, check_name
 from swipegate.domain.user_card import UserCard
+
+MAX_CARD_TYPES = 1000
+"""Of an installation: they are listed at once."""
+MAX_CARD_TYPE = 2**31 - 1
+"""Largest number of a card type."""
+MAX_CODE = 2**31 - 1
+"""Largest facility or issue code that a card type may allow."""
 
 
 class CardStatus(StrEnum):
@@ -24,6 +33,21 @@ class CardType:
     max_facility_code: int | None
     max_issue_code: int | None
     has_serial_number: bool
+
+    def check(self) -> None:
+        """Raise INVALID_FIELD for what is out of bounds; its number aside."""
+        check_name("card_type.name", self.name)
+        if not 1 <= self.max_internal_card_number <= MAX_INT64:
+            raise invalid("card_type.max_internal_card_number", f"must be 1 to {MAX_INT64}")
+        for name in ("max_facility_code", "max_issue_code"):
+            largest = getattr(self, name)
+            if largest is not None and not 0 <= largest <= MAX_CODE:
+                raise invalid(f"card_type.{name}", f"must be 0 to {MAX_CODE}, or absent")
+
+    @property
+    def supports(self) -> tuple[bool, bool, bool]:
+        """Whether it has a facility code, an issue code, a serial number."""
+        return self.max_facility_code is not None, self.max_issue_code is not None, self.has_serial_number
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
-"""Cards and card types."""
+"""Cards."""
 
 from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from swipegate.domain.authority import Principal
-from swipegate.domain.card import Card, CardStatus, CardType
+from swipegate.domain.card import Card, CardStatus
 from swipegate.domain.errors import SwipegateError
 from swipegate.domain.fields import canonical_uuid
 from swipegate.domain.user_card import EventKind
@@ -20,7 +20,7 @@ from swipegate.v1 import error_pb2
 
 
 class Cards:
-    """Cards and card types."""
+    """Cards."""
 
     def __init__(self, database: Database, bell: Bell, clock: Clock) -> None:
         self._database = database
@@ -41,7 +41,7 @@ class Cards:
             if card.status is status:
                 return card, 0
             cards.mark(connection, key, status)
-            now = time_after(connection, card, self._clock())
+            now = time_after(card, self._clock())
             sequence = record(
                 connection, principal, EventKind.MARKED, card, card.holding, now, status_after=status
             )
@@ -65,10 +65,6 @@ class Cards:
         rows = await self._database.read(unit)
         token = paging.token_of(rows[size - 1][0]) if len(rows) > size else ""
         return [card for _, card in rows[:size]], token
-
-    async def types(self) -> list[CardType]:
-        """Every card type by number."""
-        return await self._database.read(cards.types)
 
 
 def _demand(connection: Connection, key: str) -> Card:

@@ -17,7 +17,7 @@ from swipegate.domain.replacement import ReplaceCard, ReplaceResult
 from swipegate.domain.user_card import EventKind, UserCard, check_window
 from swipegate.service.sealing import Sealer
 from swipegate.service.user_card_events import record
-from swipegate.store import ac_systems, cards, user_cards, users
+from swipegate.store import ac_systems, card_types, cards, user_cards, users
 from swipegate.v1 import error_pb2
 
 
@@ -35,11 +35,9 @@ def replace_card(
     return ReplaceResult(card, card.user_id, command.user_id, value, created, sequence)
 
 
-def time_after(connection: Connection, card: Card, now: int) -> int:
+def time_after(card: Card, now: int) -> int:
     """The time of a change: never before the card's last one, though the clock was set back or is another's."""
-    if card.holding is not None:
-        return max(now, card.change_time, card.holding.start_time)
-    return max(now, card.change_time, user_cards.last_end(connection, card.card_id))
+    return max(now, card.change_time)
 
 
 def pin_context(user_card_id: str) -> str:
@@ -60,7 +58,7 @@ def _assign(
     card: Card,
     now: int,
 ) -> tuple[str, int]:
-    now = time_after(connection, card, now)
+    now = time_after(card, now)
     if card.holding is not None:
         user_cards.end(connection, card.holding.user_card_id, now)
     new = UserCard(
@@ -99,7 +97,7 @@ def _amend(
     sealed = seal_pin(sealer, command.pin, holding.user_card_id)
     if sealed is None and changed == holding:
         return holding.user_card_id, 0
-    now = time_after(connection, card, now)
+    now = time_after(card, now)
     return holding.user_card_id, write_amendment(
         connection, principal, card, changed, now, sealed_pin=sealed, pin_changed=sealed is not None
     )
@@ -207,7 +205,7 @@ def _create_card(connection: Connection, command: ReplaceCard, system_id: str, n
 def type_of(connection: Connection, command: ReplaceCard) -> CardType:
     """The type that the command names. Raises CARD_TYPE_NOT_FOUND."""
     number = command.card_type or 0
-    kind = cards.type_by_number(connection, number)
+    kind = card_types.by_number(connection, number)
     if kind is None:
         raise SwipegateError(error_pb2.ERROR_REASON_CARD_TYPE_NOT_FOUND, card_type=number)
     return kind

@@ -119,7 +119,7 @@ class UserCards:
             if found.end_time is not None:
                 return Stands(found, 0)
             card = _card_of(connection, found.card_id)
-            now = time_after(connection, card, self._clock())
+            now = time_after(card, self._clock())
             user_cards.end(connection, key, now)
             sequence = record(connection, principal, EventKind.REMOVED, card, None, now)
             return Stands(replace(found, end_time=now), sequence)
@@ -146,7 +146,7 @@ class UserCards:
                 return Stands(found, 0)
             card = _card_of(connection, found.card_id)
             sealed = seal_pin(self._sealer, update.pin, key)
-            now = time_after(connection, card, self._clock())
+            now = time_after(card, self._clock())
             sequence = write_amendment(
                 connection, principal, card, changed, now, sealed_pin=sealed, pin_changed=pin_changed
             )
@@ -164,6 +164,8 @@ class UserCards:
     ) -> bytes:
         """The encoded result of taking the event back. Raises what the contract of UndoUserCardEvent lists."""
         check_request_id(request_id)
+        if not sequence:
+            raise invalid("sequence", "required")
 
         def unit(connection: Connection) -> bytes:
             now = self._clock()
@@ -196,7 +198,7 @@ class UserCards:
                 last_sequence=last,
             )
         card = _card_of(connection, event.card_id)
-        now = time_after(connection, card, now)
+        now = time_after(card, now)
         if event.kind is EventKind.UPDATED:
             return self._undo_update(connection, principal, card, event, now)
         return self._undo_move(connection, principal, card, event, now)

@@ -1,4 +1,4 @@
-"""Cards and card types."""
+"""Cards."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -13,7 +13,6 @@ from swipegate.store.schema import (
     ac_system,
     card,
     card_facility_code,
-    card_type,
     number_range,
     user_card,
     user_card_event,
@@ -72,8 +71,6 @@ _IS_RANGE = and_(
 _RANGE = Statement(select(number_range.c.next_number).where(_IS_RANGE))
 _ADD_RANGE = Statement(insert(number_range))
 _SET_RANGE = Statement(update(number_range).where(_IS_RANGE).values(next_number=bindparam("next_number")))
-_TYPE = Statement(select(card_type).where(card_type.c.card_type == bindparam("card_type")))
-_TYPES = select(card_type).order_by(card_type.c.card_type)
 
 
 def by_id(connection: Connection, card_id: str) -> Card | None:
@@ -161,20 +158,6 @@ def page(
     if user_id is not None:
         query = query.where(user_card.c.user_id == user_id)
     return [(row[0], _present(tuple(row))) for row in connection.execute(query)]
-
-
-def type_by_number(connection: Connection, card_type_number: int) -> CardType | None:
-    """The card type of that number."""
-    row = _TYPE.first(connection, {"card_type": card_type_number})
-    if row is None:
-        return None
-    number, name, largest_number, largest_facility, largest_issue, has_serial_number = row
-    return CardType(number, name, largest_number, largest_facility, largest_issue, bool(has_serial_number))
-
-
-def types(connection: Connection) -> list[CardType]:
-    """Every card type by number."""
-    return [CardType(**row) for row in connection.execute(_TYPES).mappings()]
 
 
 def _card(row: Row | None) -> Card | None:

@@ -1,6 +1,6 @@
 """Occupancies."""
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from swipegate.domain.occupancy import Occupancy
 from swipegate.store.schema import occupancy
@@ -14,6 +14,12 @@ _BY_NAME = Statement(
     )
 )
 _ADD = Statement(insert(occupancy))
+_CHANGE = Statement(
+    update(occupancy)
+    .where(occupancy.c.occupancy_id == bindparam("key"))
+    .values(name=bindparam("new_name"), ac_system_id=bindparam("system"))
+)
+_REMOVE = Statement(delete(occupancy).where(occupancy.c.occupancy_id == bindparam("key")))
 
 
 def by_id(connection: Connection, occupancy_id: str) -> Occupancy | None:
@@ -33,3 +39,27 @@ def add(connection: Connection, new: Occupancy) -> None:
     _ADD.run(
         connection, {"occupancy_id": new.occupancy_id, "name": new.name, "ac_system_id": new.ac_system_id}
     )
+
+
+def change(connection: Connection, changed: Occupancy) -> None:
+    """Store a new name and system."""
+    _CHANGE.run(
+        connection,
+        {"key": changed.occupancy_id, "new_name": changed.name, "system": changed.ac_system_id},
+    )
+
+
+def remove(connection: Connection, occupancy_id: str) -> None:
+    """Delete an occupancy. The database refuses it while a user belongs to it."""
+    _REMOVE.run(connection, {"key": occupancy_id})
+
+
+def page(
+    connection: Connection, *, ac_system_id: str | None, after: int, size: int
+) -> list[tuple[int, Occupancy]]:
+    """At most `size` occupancies with their row ids, in the order of creation, after the row `after`."""
+    row_id = occupancy.c.row_id
+    query = _SELECT.add_columns(row_id).where(row_id > after).order_by(row_id).limit(size)
+    if ac_system_id is not None:
+        query = query.where(occupancy.c.ac_system_id == ac_system_id)
+    return [(row, Occupancy(*rest)) for *rest, row in connection.execute(query)]

@@ -40,8 +40,8 @@ _AMEND = Statement(
     )
 )
 _PIN = Statement(select(_C.sealed_pin).where(_C.user_card_id == bindparam("user_card_id")))
-_LAST_OF_CARD = Statement(
-    select(_C.end_time).where(_C.card_id == bindparam("card_id")).order_by(_C.row_id.desc()).limit(1)
+_HELD_BY = Statement(
+    select(_C.row_id).where(_C.user_id == bindparam("user_id"), _C.end_time.is_(None)).limit(1)
 )
 
 
@@ -59,10 +59,9 @@ def by_id(connection: Connection, user_card_id: str) -> UserCard | None:
     return None if row is None else of_row(row)
 
 
-def last_end(connection: Connection, card_id: str) -> int:
-    """When the last assignment of a card that nobody holds ended; 0 where there was none."""
-    row = _LAST_OF_CARD.first(connection, {"card_id": card_id})
-    return 0 if row is None else int(row[0])
+def holds_any(connection: Connection, user_id: str) -> bool:
+    """Whether the user holds a card."""
+    return _HELD_BY.first(connection, {"user_id": user_id}) is not None
 
 
 def assign(connection: Connection, new: UserCard, sealed_pin: bytes | None) -> None:

@@ -1,6 +1,6 @@
 """Users."""
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from swipegate.domain.user import User
 from swipegate.store.schema import occupancy, user
@@ -13,7 +13,21 @@ _SELECT = (
     .where(user.c.delete_time.is_(None))
 )
 _BY_ID = Statement(_SELECT.where(user.c.user_id == bindparam("user_id")))
+_IS_GIVEN = Statement(select(user.c.row_id).where(user.c.user_id == bindparam("user_id")))
+_OF_OCCUPANCY = Statement(
+    select(user.c.row_id).where(user.c.occupancy_id == bindparam("occupancy_id")).limit(1)
+)
 _ADD = Statement(insert(user))
+_CHANGE = Statement(
+    update(user)
+    .where(user.c.user_id == bindparam("key"))
+    .values(name=bindparam("new_name"), occupancy_id=bindparam("occupancy"))
+)
+_ERASE = Statement(
+    update(user)
+    .where(user.c.user_id == bindparam("key"))
+    .values(name="", occupancy_id=None, delete_time=bindparam("now"))
+)
 
 
 def by_id(connection: Connection, user_id: str) -> User | None:
@@ -25,3 +39,38 @@ def by_id(connection: Connection, user_id: str) -> User | None:
 def add(connection: Connection, new: User) -> None:
     """Store a new user."""
     _ADD.run(connection, {"user_id": new.user_id, "name": new.name, "occupancy_id": new.occupancy_id})
+
+
+def is_given(connection: Connection, user_id: str) -> bool:
+    """Whether somebody has the id, or had it before being deleted."""
+    return _IS_GIVEN.first(connection, {"user_id": user_id}) is not None
+
+
+def are_in(connection: Connection, occupancy_id: str) -> bool:
+    """Whether a user belongs to the occupancy."""
+    return _OF_OCCUPANCY.first(connection, {"occupancy_id": occupancy_id}) is not None
+
+
+def change(connection: Connection, changed: User) -> None:
+    """Store a new name and occupancy."""
+    _CHANGE.run(
+        connection,
+        {"key": changed.user_id, "new_name": changed.name, "occupancy": changed.occupancy_id},
+    )
+
+
+def erase(connection: Connection, user_id: str, now: int) -> None:
+    """Delete a user: the id stays, for the history of cards and lest it is given out again; nothing else does."""
+    _ERASE.run(connection, {"key": user_id, "now": now})
+
+
+def page(
+    connection: Connection, *, occupancy_id: str | None, after: int, size: int
+) -> list[tuple[int, User]]:
+    """At most `size` users with their row ids, in the order of creation, after the row `after`."""
+    query = (
+        _SELECT.add_columns(user.c.row_id).where(user.c.row_id > after).order_by(user.c.row_id).limit(size)
+    )
+    if occupancy_id is not None:
+        query = query.where(user.c.occupancy_id == occupancy_id)
+    return [(row_id, User(*rest)) for *rest, row_id in connection.execute(query)]
