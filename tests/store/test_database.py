@@ -16,7 +16,7 @@ from swipegate.domain.user import User
 from swipegate.store import database as module
 from swipegate.store import schema, users
 from swipegate.store.database import Database
-from swipegate.store.revision import DatabaseFileError, SchemaVersionError
+from swipegate.store.revision import DatabaseFileError
 from tests.people import new_id
 
 
@@ -213,23 +213,6 @@ def test_the_files_are_for_their_owner_alone(path: Path) -> None:
     for file in files:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
     database.close()
-
-
-def test_a_file_of_another_schema_stays_as_it_is(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE schema_version (version INTEGER PRIMARY KEY)")
-    connection.execute("INSERT INTO schema_version VALUES (7)")
-    connection.commit()
-    connection.close()
-    with pytest.raises(
-        SchemaVersionError, match=r"swipegate\.db: .* revision 0001, this Swipegate needs 0002"
-    ):
-        Database(path).open()
-    connection = sqlite3.connect(path)
-    assert connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall() == [
-        ("schema_version",)
-    ]
-    connection.close()
 
 
 def test_a_file_that_is_no_database(path: Path) -> None:

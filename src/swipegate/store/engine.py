@@ -6,6 +6,7 @@ in a circle, and the order of the numbers given out is the order of the commits.
 """
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ STATEMENT_TIMEOUT = 30.0
 """Seconds a PostgreSQL server may take for one statement."""
 IDLE_TIMEOUT = 10.0
 """Seconds after which a PostgreSQL server gives up a transaction whose client went silent, and so its lock."""
+MIGRATION_TIMEOUT = 600.0
+"""Seconds to wait for another server that upgrades the database, and for one statement of an upgrade."""
 WRITER_LOCK = 0x73776970  # "swip"
 """Key of the advisory lock."""
 _CACHE = 64 * 1024
@@ -42,6 +45,29 @@ def connect(engine: Engine, *, writer: bool) -> Connection:
     if engine.dialect.name == "postgresql" and not writer:
         options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     return engine.connect().execution_options(**options)
+
+
+def connect_to_migrate(engine: Engine) -> Connection:
+    """A connection that writes, alone of all, with time to change the schema."""
+    connection = connect(engine, writer=True)
+    wait = int(MIGRATION_TIMEOUT * 1000)
+    if engine.dialect.name == "sqlite":
+        # tables are made anew under the references to them; broken_references looks at the end
+        settings = ["PRAGMA foreign_keys=OFF", f"PRAGMA busy_timeout={wait}"]
+    else:
+        settings = [f"SET lock_timeout = {wait}", f"SET statement_timeout = {wait}"]
+    with closing(connection.connection.cursor()) as cursor:
+        for setting in settings:
+            cursor.execute(setting)
+    connection.connection.commit()
+    return connection
+
+
+def broken_references(connection: Connection) -> int:
+    """Rows that refer to nothing, which a connection to migrate can make on SQLite; at most 100 are counted."""
+    if connection.dialect.name != "sqlite":
+        return 0
+    return len(connection.exec_driver_sql("SELECT 1 FROM pragma_foreign_key_check LIMIT 100").all())
 
 
 def is_lost(connection: Connection) -> bool:
