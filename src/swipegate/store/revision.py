@@ -37,6 +37,10 @@ class DatabaseFileError(Exception):
     """The database cannot be used; the text names it and the reason."""
 
 
+class DatabaseUnavailableError(DatabaseFileError):
+    """The database does not answer, or is locked."""
+
+
 class SchemaVersionError(DatabaseFileError):
     """The database was made by another version of Swipegate, or by another program."""
 
