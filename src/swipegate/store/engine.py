@@ -39,6 +39,8 @@ _PASSING = frozenset(
         sqlite3.SQLITE_CANTOPEN,
     )
 )
+_SECRET = ("password", "sslpassword")
+"""Of the parameters that libpq takes in a URL."""
 _PRIMARY = 0xFF
 """The part of SQLite's error code that says the kind (sqlite.org/rescode.html)."""
 _CACHE = 64 * 1024
@@ -52,7 +54,9 @@ def create(where: Path | URL) -> Engine:
 
 def describe(where: Path | URL) -> str:
     """Where it is, for people; without a password."""
-    return str(where) if isinstance(where, Path) else where.render_as_string(hide_password=True)
+    if isinstance(where, Path):
+        return str(where)
+    return where.difference_update_query(_SECRET).render_as_string(hide_password=True)
 
 
 def connect(engine: Engine, *, writer: bool) -> Connection:
