@@ -76,7 +76,7 @@ def upgrade(data_dir: DataDir = None, database_url: DatabaseUrl = None, json: Js
     if json:
         print_json(told)
     else:
-        was = "made" if before.is_empty else f"was {before.revision}, and is now"
+        was = "is new, at" if before.is_empty else f"was {before.revision}, and is now"
         was = "is already" if before.is_current else was
         console.print(f"{escape(told['database'])} {was} revision [bold]{schema.REVISION}[/]")
 
