@@ -60,7 +60,7 @@ def assert_whole(path: Path) -> None:
     lost = """SELECT card_id FROM card WHERE card_id NOT IN
         (SELECT card_id FROM user_card NOT INDEXED WHERE end_time IS NULL)"""
     assert query(path, lost) == [], "every card of these tests has a holder from its creation on"
-    moves = "SELECT user_card_id FROM audit WHERE previous_user_card_id IS NOT user_card_id ORDER BY 1"
+    moves = """SELECT json_extract(after, '$.user_card_id') FROM user_card_event WHERE kind <> 'UPDATED' ORDER BY 1"""
     assert query(path, "SELECT user_card_id FROM user_card ORDER BY 1") == query(path, moves)
 
 

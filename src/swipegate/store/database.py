@@ -292,7 +292,8 @@ class Database:
                     _discard(connection)
             return _connect_and_begin(self._engine)
         except DBAPIError as error:
-            self._no_writing.begin(error)
+            if engine.is_passing(error):
+                self._no_writing.begin(error)
             raise
 
 
