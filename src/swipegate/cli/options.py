@@ -18,6 +18,14 @@ DataDir = Annotated[
         help="Folder of the database and keys. [default: ~/.local/share/swipegate]", show_default=False
     ),
 ]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        help="postgresql://USER@HOST/DATABASE; passwords belong into SWIPEGATE_DATABASE_URL, PGPASSWORD or ~/.pgpass. "
+        "[default: SQLite in the data folder]",
+        show_default=False,
+    ),
+]
 CODINGS = ", ".join(BY_NAME)
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")]
 

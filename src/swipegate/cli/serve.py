@@ -9,15 +9,21 @@ from typing import Annotated
 import typer
 
 from swipegate.api.server import FilesError, Server, ServerError
-from swipegate.cli.options import DataDir, Json, settings_or_fail
+from swipegate.cli.options import DatabaseUrl, DataDir, Json, settings_or_fail
 from swipegate.cli.output import Exit, console, fail, print_json
+from swipegate.domain.errors import SwipegateError
 from swipegate.service.keys import KeyFileError
 from swipegate.settings import Settings
-from swipegate.store.revision import DatabaseFileError
+from swipegate.store.revision import DatabaseFileError, DatabaseUnavailableError
 
 
 def serve(
     data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    upgrade_database: Annotated[
+        bool,
+        typer.Option("--upgrade-database", help="Bring an older database to this version's schema first."),
+    ] = False,
     listen: Annotated[
         str | None,
         typer.Option(help="Address to listen on; port 0 takes a free one. [default: 127.0.0.1:50551]"),
@@ -36,13 +42,21 @@ def serve(
     TOML file that SWIPEGATE_CONFIG names.
     """
     settings = settings_or_fail(
-        data_dir=data_dir, listen=listen, pc_name=pc_name, tls_certificate=tls_certificate, tls_key=tls_key
+        data_dir=data_dir,
+        database_url=database_url,
+        upgrade_database=upgrade_database or None,
+        listen=listen,
+        pc_name=pc_name,
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
     )
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         fail(Exit.USAGE, "TLS needs both a certificate and a key")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         asyncio.run(_serve(settings, json))
+    except (DatabaseUnavailableError, SwipegateError) as error:
+        fail(Exit.UNAVAILABLE, str(error))
     except (FilesError, DatabaseFileError, KeyFileError) as error:
         fail(Exit.USAGE, str(error))
     except ServerError as error:

@@ -19,7 +19,7 @@ def load_or_create(path: Path) -> bytes:
     Raises KeyFileError when the file holds no key of that size or can be read by others.
     """
     try:
-        return _load(path)
+        return load(path)
     except FileNotFoundError:
         pass
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -36,7 +36,7 @@ def load_or_create(path: Path) -> bytes:
         _sync_folder(path.parent)
     finally:
         draft.unlink()
-    return _load(path)
+    return load(path)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -48,7 +48,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _load(path: Path) -> bytes:
+def load(path: Path) -> bytes:
+    """The key in the file. Raises KeyFileError as above, FileNotFoundError where there is none."""
     if path.stat().st_mode & 0o077:
         raise KeyFileError(f"{path}: others can read this key; chmod 600 it, or better make a new one")
     key = path.read_bytes()

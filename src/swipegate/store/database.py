@@ -8,21 +8,23 @@ only taken when somebody fails, and then the group is run again.
 
 import asyncio
 import contextlib
+import logging
 import os
 import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, RootTransaction
+from sqlalchemy import URL, Connection, Engine, RootTransaction
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import PoolProxiedConnection
 
 from swipegate.domain.errors import SwipegateError
 from swipegate.store import engine, revision
-from swipegate.store.revision import DatabaseFileError
+from swipegate.store.revision import DatabaseFileError, DatabaseUnavailableError
 from swipegate.v1 import error_pb2
 
 T = TypeVar("T")
@@ -34,6 +36,10 @@ MAX_WAITING = 4096
 """Callers that may wait for the writer; the next is refused."""
 READERS = 2
 """Threads that read while the writer writes."""
+OUTAGE_PAUSE = 1.0
+"""Seconds in which nobody tries again what has just shown that the database cannot be had."""
+
+log = logging.getLogger(__name__)
 
 
 class _Rehearsed(Exception):
@@ -42,6 +48,23 @@ class _Rehearsed(Exception):
     def __init__(self, value: Any) -> None:
         super().__init__()
         self.value = value
+
+
+class _Outage:
+    """The database could not be had a moment ago: those who wait are told at once, not one after the other."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def check(self) -> None:
+        """Raise DATABASE_UNAVAILABLE while it lasts."""
+        if monotonic() < self._until:
+            raise _unavailable()
+
+    def begin(self, error: Exception) -> None:
+        """It was found out by this error."""
+        self._until = monotonic() + OUTAGE_PAUSE
+        log.warning("the database cannot be had: %s", engine.describe_error(error))
 
 
 class _Job:
@@ -87,6 +110,9 @@ class Database:
         self._accepting = threading.Lock()
         """Held to put a job, and to close: no job comes after the end."""
         self._opened = self._closed = False
+        self._reads = 0
+        """Under way or waiting for a thread."""
+        self._no_writing, self._no_reading = _Outage(), _Outage()
         self.commits = 0
         """Transactions committed so far."""
 
@@ -99,7 +125,8 @@ class Database:
         """Create the schema where there is none, and start; once.
 
         Raises SchemaVersionError for another version's database, which stays as it is unless it is older and
-        `upgrade` says to bring it up, and DatabaseFileError for one that cannot be used.
+        `upgrade` says to bring it up, DatabaseUnavailableError for one that cannot be had now, and DatabaseFileError
+        for one that cannot be used.
         """
         if self._opened:
             raise RuntimeError("a Database opens once")
@@ -114,7 +141,8 @@ class Database:
         except OSError as error:
             raise DatabaseFileError(f"{name}: {error.strerror}") from None
         except DBAPIError as error:
-            raise DatabaseFileError(f"{name}: {error.orig}") from None
+            kind = DatabaseUnavailableError if engine.is_passing(error) else DatabaseFileError
+            raise kind(f"{name}: {error.orig}") from None
         self._opened = True
         self._writer = threading.Thread(
             target=self._write_loop, args=(connection,), name="swipegate-write", daemon=True
@@ -135,9 +163,7 @@ class Database:
             try:
                 self._jobs.put_nowait(job)
             except queue.Full:
-                raise SwipegateError(
-                    error_pb2.ERROR_REASON_OVERLOADED, what="the database's queue", bound=MAX_WAITING
-                ) from None
+                raise _overloaded() from None
         result: T = await job.future
         return result
 
@@ -155,11 +181,15 @@ class Database:
         raise AssertionError("a rehearsal ends in its own exception")
 
     async def read(self, unit: Unit[T]) -> T:
-        """Run the unit on a snapshot of what is committed."""
+        """Run the unit on a snapshot of what is committed. Raises OVERLOADED and DATABASE_UNAVAILABLE."""
         with self._accepting:
             if self._closed:
                 raise SwipegateError(error_pb2.ERROR_REASON_SHUTTING_DOWN)
+            if self._reads >= MAX_WAITING:
+                raise _overloaded()
+            self._reads += 1
             future = self._readers.submit(self._run_read, unit)
+        future.add_done_callback(self._read_done)
         return await asyncio.wrap_future(future)
 
     def close(self) -> None:
@@ -176,28 +206,41 @@ class Database:
             connection.close()
         self._engine.dispose()
 
+    def _read_done(self, _future: object) -> None:
+        with self._accepting:
+            self._reads -= 1
+
     def _run_read(self, unit: Unit[T]) -> T:
         connection: Connection | None = getattr(self._local, "connection", None)
         fresh = connection is None
         try:
             if connection is None:
-                connection = self._local.connection = engine.connect(self._engine, writer=False)
-                self._read_connections.append(connection)
+                connection = self._new_reader()
             with connection.begin():
                 return unit(connection)
-        except Exception:
-            if connection is not None and not engine.is_lost(connection):
-                raise
+        except Exception as error:
+            if connection is None or not engine.is_lost(connection):
+                raise _told(error) from None
             self._forget_reader(connection)
             if fresh:
                 raise _unavailable() from None
             return self._run_read(unit)  # the server may be back: a read does no harm twice
 
-    def _forget_reader(self, connection: Connection | None) -> None:
+    def _new_reader(self) -> Connection:
+        self._no_reading.check()
+        try:
+            connection = engine.connect(self._engine, writer=False)
+        except DBAPIError as error:
+            self._no_reading.begin(error)
+            raise _unavailable() from None
+        self._local.connection = connection
+        self._read_connections.append(connection)
+        return connection
+
+    def _forget_reader(self, connection: Connection) -> None:
         self._local.connection = None
-        if connection is not None:
-            self._read_connections.remove(connection)
-            _discard(connection)
+        self._read_connections.remove(connection)
+        _discard(connection)
 
     def _write_loop(self, connection: Connection | None) -> None:
         while group := self._next_group():
@@ -248,19 +291,29 @@ class Database:
 
     def _begun(self, connection: Connection | None) -> tuple[Connection, RootTransaction]:
         """A connection in a transaction; a new one where the server went away while nothing was asked of it."""
-        if connection is not None:
-            try:
-                return connection, connection.begin()
-            except Exception:
-                if not engine.is_lost(connection):
-                    raise
-                _discard(connection)
-        connection = engine.connect(self._engine, writer=True)
+        self._no_writing.check()
         try:
-            return connection, connection.begin()
-        except Exception:
-            _discard(connection)
+            if connection is not None:
+                try:
+                    return connection, connection.begin()
+                except DBAPIError:
+                    if not engine.is_lost(connection):
+                        raise
+                    _discard(connection)
+            return _connect_and_begin(self._engine)
+        except DBAPIError as error:
+            if engine.is_passing(error):
+                self._no_writing.begin(error)
             raise
+
+
+def _connect_and_begin(of: Engine) -> tuple[Connection, RootTransaction]:
+    connection = engine.connect(of, writer=True)
+    try:
+        return connection, connection.begin()
+    except BaseException:
+        _discard(connection)
+        raise
 
 
 def _after_failure(connection: Connection | None, error: Exception) -> tuple[Connection | None, Exception]:
@@ -269,10 +322,22 @@ def _after_failure(connection: Connection | None, error: Exception) -> tuple[Con
             # a BEGIN that failed after it took effect would be in the way of every later one
             connection.connection.rollback()
         if not engine.is_lost(connection):
-            return connection, error
+            return connection, _told(error)
     if connection is not None:
         _discard(connection)
     return None, _unavailable()
+
+
+def _told(error: Exception) -> Exception:
+    """What the caller hears of it."""
+    if not engine.is_passing(error):
+        return error
+    log.warning("the database refused for now: %s", engine.describe_error(error))
+    return _unavailable()
+
+
+def _overloaded() -> SwipegateError:
+    return SwipegateError(error_pb2.ERROR_REASON_OVERLOADED, what="the database's queue", bound=MAX_WAITING)
 
 
 def _discard(connection: Connection) -> None:
@@ -293,7 +358,7 @@ def _run_together(connection: Connection, group: list[_Job]) -> bool:
         try:
             job.outcome = job.unit(connection), None
         except Exception as error:
-            job.outcome = None, error
+            job.outcome = None, _told(error)
             if not engine.is_unchanged(connection, mark):
                 return False
         mark = engine.mark(connection)
@@ -308,7 +373,7 @@ def _run_apart(connection: Connection, group: list[_Job]) -> None:
         try:
             job.outcome = job.unit(connection), None
         except Exception as error:
-            job.outcome = None, error
+            job.outcome = None, _told(error)
             _execute(driver, "ROLLBACK TO unit")
         _execute(driver, "RELEASE unit")
 

@@ -6,9 +6,13 @@ in a circle, and the order of the numbers given out is the order of the commits.
 """
 
 import sqlite3
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
+import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
@@ -16,12 +20,29 @@ BUSY_TIMEOUT = 5.0
 """Seconds to wait for another process that is writing."""
 CONNECT_TIMEOUT = 5
 """Seconds for a PostgreSQL server to take a connection."""
-STATEMENT_TIMEOUT = 30.0
+STATEMENT_TIMEOUT = 10.0
 """Seconds a PostgreSQL server may take for one statement."""
+ANSWER_TIMEOUT = 15.0
+"""Seconds after which a PostgreSQL server that says nothing at all counts as gone."""
 IDLE_TIMEOUT = 10.0
 """Seconds after which a PostgreSQL server gives up a transaction whose client went silent, and so its lock."""
+MIGRATION_TIMEOUT = 600.0
+"""Seconds to wait for another server that upgrades the database, and for one statement of an upgrade."""
 WRITER_LOCK = 0x73776970  # "swip"
 """Key of the advisory lock."""
+_PASSING = frozenset(
+    (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+    )
+)
+_SECRET = ("password", "sslpassword")
+"""Of the parameters that libpq takes in a URL."""
+_PRIMARY = 0xFF
+"""The part of SQLite's error code that says the kind (sqlite.org/rescode.html)."""
 _CACHE = 64 * 1024
 """KiB of the file that SQLite keeps in memory, a connection: the upper pages of a million rows' indexes."""
 
@@ -33,7 +54,9 @@ def create(where: Path | URL) -> Engine:
 
 def describe(where: Path | URL) -> str:
     """Where it is, for people; without a password."""
-    return str(where) if isinstance(where, Path) else where.render_as_string(hide_password=True)
+    if isinstance(where, Path):
+        return str(where)
+    return where.difference_update_query(_SECRET).render_as_string(hide_password=True)
 
 
 def connect(engine: Engine, *, writer: bool) -> Connection:
@@ -42,6 +65,32 @@ def connect(engine: Engine, *, writer: bool) -> Connection:
     if engine.dialect.name == "postgresql" and not writer:
         options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     return engine.connect().execution_options(**options)
+
+
+def connect_to_migrate(engine: Engine) -> Connection:
+    """A connection that writes, alone of all, with time to change the schema."""
+    connection = connect(engine, writer=True)
+    wait = int(MIGRATION_TIMEOUT * 1000)
+    if engine.dialect.name == "sqlite":
+        # tables are made anew under the references to them; broken_references looks at the end
+        settings = ["PRAGMA foreign_keys=OFF", f"PRAGMA busy_timeout={wait}"]
+    else:
+        settings = [f"SET lock_timeout = {wait}", f"SET statement_timeout = {wait}"]
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, _BoundedConnection)
+        driver.answer_timeout = MIGRATION_TIMEOUT + ANSWER_TIMEOUT
+    with closing(connection.connection.cursor()) as cursor:
+        for setting in settings:
+            cursor.execute(setting)
+    connection.connection.commit()
+    return connection
+
+
+def broken_references(connection: Connection) -> int:
+    """Rows that refer to nothing, which a connection to migrate can make on SQLite; at most 100 are counted."""
+    if connection.dialect.name != "sqlite":
+        return 0
+    return len(connection.exec_driver_sql("SELECT 1 FROM pragma_foreign_key_check LIMIT 100").all())
 
 
 def is_lost(connection: Connection) -> bool:
@@ -61,6 +110,54 @@ def is_unchanged(connection: Connection, since: int) -> bool:
     """Whether the transaction is there and holds nothing more than at that mark; False where nobody knows."""
     driver = connection.connection.driver_connection
     return since >= 0 and bool(getattr(driver, "in_transaction", False)) and mark(connection) == since
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether it is the database that cannot do it now (busy, full, gone), and not the statement that is wrong."""
+    cause = getattr(error, "orig", None) or error
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK) & _PRIMARY in _PASSING
+    return isinstance(cause, psycopg.OperationalError | psycopg.errors.ReadOnlySqlTransaction)
+
+
+def describe_error(error: BaseException) -> str:
+    """Its kind, for a log; its own text could hold what it failed on."""
+    cause = getattr(error, "orig", None) or error
+    code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
+    return f"{type(cause).__name__} {code}" if code else type(cause).__name__
+
+
+class _NoAnswer(Exception):
+    """The server said nothing for too long."""
+
+
+class _BoundedConnection(psycopg.Connection[Any]):
+    """Gives up a server that does not answer. The server's own timeouts end nothing while it hangs."""
+
+    answer_timeout: float | None = None
+    """Seconds, where it is not ANSWER_TIMEOUT."""
+
+    def wait(self, gen: Any, *arguments: Any, **named: Any) -> Any:
+        """Drive one exchange with the server to its end."""
+        deadline = monotonic() + (self.answer_timeout or ANSWER_TIMEOUT)
+        try:
+            return super().wait(_until(deadline, gen), *arguments, **named)
+        except _NoAnswer:
+            self.close()
+            raise psycopg.OperationalError("the server does not answer") from None
+
+
+def _until(deadline: float, exchange: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """The same exchange, which psycopg tells several times a second that nothing has come yet."""
+    ready = None
+    while True:
+        try:
+            wanted = exchange.send(ready)
+        except StopIteration as done:
+            return done.value
+        ready = yield wanted
+        if not ready and monotonic() > deadline:
+            raise _NoAnswer
 
 
 def _sqlite(path: Path) -> Engine:
@@ -107,6 +204,10 @@ def _postgresql(url: URL) -> Engine:
         },
         hide_parameters=True,
     )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: object, _record: object, arguments: Any, named: Any) -> _BoundedConnection:
+        return _BoundedConnection.connect(*arguments, **named)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:

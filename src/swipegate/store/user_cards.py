@@ -105,6 +105,14 @@ def sealed_pin(connection: Connection, user_card_id: str) -> bytes | None:
     return None if row is None or row[0] is None else bytes(row[0])
 
 
+def some_sealed_pin(connection: Connection) -> tuple[str, bytes] | None:
+    """An assignment with a PIN, and the PIN as sealed for it; looks through the table."""
+    row = connection.execute(
+        select(_C.user_card_id, _C.sealed_pin).where(_C.sealed_pin.is_not(None)).limit(1)
+    ).first()
+    return None if row is None else (row[0], bytes(row[1]))
+
+
 def page(
     connection: Connection,
     *,

@@ -1,0 +1,1 @@
+"""From each revision of the schema to the next, with the data that is in it."""
