@@ -1,11 +1,14 @@
 """OutboxService over gRPC, with a whole server that delivers to a real receiver."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 import pytest
 
+from swipegate.api.server import Server
+from swipegate.connectors import webhook as webhook_module
 from swipegate.service import deliveries, receivers
 from swipegate.v1 import ac_system_pb2 as systems_pb2
 from swipegate.v1 import card_pb2, outbox_pb2, user_card_pb2
@@ -106,6 +109,27 @@ async def test_a_failure_is_seen_and_retried_when_asked(
     assert (await client.outbox.RetryOutbox(request, **client.options)).entries == 0
     assert not (await page(client, system, pending_only=True)).entries
     assert [one.identifier for one in receiver.received] == [f"{card.card_id}-1"] * 2
+
+
+async def test_the_end_of_a_server_waits_for_no_receiver(
+    server: Server, client: Client, people: People, receiver: Receiver, where: Where
+) -> None:
+    never = asyncio.Event()
+
+    async def hang(_request: Received) -> bytes:
+        await never.wait()
+        return b""
+
+    receiver.answer = hang
+    system = await people.system()
+    await update(client, system, "webhook", webhook=webhook(receiver.url, SECRET))
+    await people.card(await people.user(), card_ac_system_id=system)
+    await receiver.until(1)
+    async with asyncio.timeout(webhook_module.TOTAL_TIMEOUT):
+        await server.stop()
+    assert look(where, "SELECT attempts, lease_time FROM outbox WHERE next_try_time IS NOT NULL") == [
+        (0, None)
+    ]
 
 
 async def test_pages(

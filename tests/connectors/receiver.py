@@ -48,6 +48,7 @@ class Received:
 
 
 Answer = Callable[[Received], Awaitable[bytes]]
+Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 def status(code: int, *headers: str) -> bytes:
@@ -89,13 +90,12 @@ class Receiver:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         self.connections += 1
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
+        with suppress(asyncio.IncompleteReadError):
             while answer := await self._answered(reader):
                 writer.write(answer)
                 await writer.drain()
                 if self.hangs_up:
                     break
-        writer.close()
 
     async def _answered(self, reader: asyncio.StreamReader) -> bytes:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
@@ -113,32 +113,45 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(answer: Answer = accept, tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
-    """A receiver at a port of its own."""
-    receiver, tasks = Receiver(answer), set()
+async def serving(handle: Handle, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """The port of a server of TCP; at the end nothing of it is left."""
+    tasks: set[asyncio.Task[None] | None] = set()
+    writers: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        tasks.add(task)
-        try:
-            await receiver.serve(reader, writer)
-        except asyncio.CancelledError:
-            writer.transport.abort()
-        finally:
-            tasks.discard(task)
+        tasks.add(asyncio.current_task())
+        writers.append(writer)
+        with suppress(ConnectionError, asyncio.CancelledError):
+            await handle(reader, writer)
+        writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    scheme = "https" if tls else "http"
-    receiver.url = f"{scheme}://localhost:{server.sockets[0].getsockname()[1]}/cards?at=here"
-    if tls is None:
-        receiver.url = receiver.url.replace("localhost", "127.0.0.1")
     try:
-        yield receiver
+        yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        for task in list(tasks):
+        running = [task for task in tasks if task is not None]
+        for task in running:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
+        for writer in writers:
+            writer.transport.abort()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+
+@asynccontextmanager
+async def receiving(answer: Answer = accept, tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
+    """A receiver at a port of its own."""
+    receiver = Receiver(answer)
+    async with serving(receiver.serve, tls) as port:
+        receiver.url = f"https://localhost:{port}/cards?at=here" if tls else local(port) + "cards?at=here"
+        yield receiver
+
+
+def local(port: int) -> str:
+    """The URL of a port here."""
+    return f"http://127.0.0.1:{port}/"
 
 
 async def eventually(condition: Callable[[], Any]) -> None:

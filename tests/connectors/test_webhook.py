@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import contextlib
 import datetime
 import gzip
 import json
@@ -29,7 +28,19 @@ from swipegate.connectors.webhook import MAX_ANSWER, MAX_BODY, WebhookConnector,
 from swipegate.domain.card import Card, CardStatus
 from swipegate.domain.outbox import CardChange
 from swipegate.domain.user_card import UserCard
-from tests.connectors.receiver import OK, SECRET, Answer, Received, accept, eventually, receiving, status
+from tests.connectors.receiver import (
+    DEADLINE,
+    OK,
+    SECRET,
+    Answer,
+    Received,
+    accept,
+    eventually,
+    local,
+    receiving,
+    serving,
+    status,
+)
 
 CARD, SYSTEM, USER, USER_CARD = (f"0000000{n}-0000-4000-8000-000000000000" for n in range(4))
 HELD = Card(
@@ -220,17 +231,13 @@ async def test_an_endless_prelude_ends_in_time(
     monkeypatch.setattr(webhook, "TOTAL_TIMEOUT", 0.5)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            while True:
-                writer.write(b"HTTP/1.1 102 Processing\r\n\r\n")
-                await writer.drain()
-                await asyncio.sleep(0.01)
-        writer.close()
+        while True:
+            writer.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.01)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    assert await failure(client, url) == "no answer in 0.5 s"
-    server.close()
+    async with serving(serve) as port:
+        assert await failure(client, local(port)) == "no answer in 0.5 s"
 
 
 @pytest.mark.parametrize("head", [b"Transfer-Encoding: chunked", b"Content-Length: 1000000000", b"X: y"])
@@ -247,19 +254,14 @@ async def test_an_endless_answer_is_cut(client: httpx.AsyncClient, head: bytes) 
                 writer.write(b"1000\r\n" + b"x" * 4096 + b"\r\n")
                 await writer.drain()
                 sent += 4096
-        except ConnectionError:
-            writer.close()
+        finally:
             over.set()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    await WebhookConnector(client, url, SECRET).deliver(CHANGE)
-    async with asyncio.timeout(30):
-        await (
-            over.wait()
-        )  # the connection is gone, and what was on its way fits in the buffers of two sockets
+    async with serving(serve) as port:
+        await WebhookConnector(client, local(port), SECRET).deliver(CHANGE)
+        async with asyncio.timeout(DEADLINE):
+            await over.wait()  # what was on its way fits in the buffers of two sockets
     assert sent > MAX_ANSWER
-    server.close()
 
 
 async def test_an_answer_that_stops_in_the_middle_counts(
@@ -271,7 +273,10 @@ async def test_an_answer_that_stops_in_the_middle_counts(
         assert len(receiver.received) == 1
 
 
-async def test_a_compressed_answer_is_not_unpacked(client: httpx.AsyncClient) -> None:
+async def test_a_compressed_answer_is_not_unpacked(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "DRAIN_TIMEOUT", DEADLINE)
     packed = gzip.compress(bytes(50_000_000))[:MAX_ANSWER]
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
     async with receiving(always(head.encode() + packed)) as receiver:
@@ -283,7 +288,7 @@ async def test_a_compressed_answer_is_not_unpacked(client: httpx.AsyncClient) ->
 async def test_nobody_listens(client: httpx.AsyncClient) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        assert await failure(client, f"http://127.0.0.1:{taken.getsockname()[1]}/") == "connection refused"
+        assert await failure(client, local(taken.getsockname()[1])) == "connection refused"
 
 
 async def test_a_name_that_is_none(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:

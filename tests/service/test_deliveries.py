@@ -427,6 +427,18 @@ async def test_the_end_of_a_server_that_delivers_nothing(station: Station) -> No
         await station.deliveries.stop()
 
 
+async def test_a_claim_that_comes_too_late_is_given_back(
+    station: Station, receiver: Receiver, where: Where, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "MAX_SKEW", LEASE)
+    await station.card(await station.system(receiver.url))
+    await station.some_rounds()
+    assert not receiver.received
+    monkeypatch.undo()
+    await until_applied(where)
+    assert look(where, "SELECT attempts FROM outbox") == [(0,)]
+
+
 async def test_without_a_webhook_nothing_is_due(station: Station, receiver: Receiver, where: Where) -> None:
     system = await station.system(None)
     cards = {await station.card(system, number) for number in (1, 2)}

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import typer
 
-from swipegate.cli import decode, demo, devices, encode, formats, serve, simulate, token
+from swipegate.cli import decode, demo, devices, encode, formats, serve, simulate, systems, token
 from swipegate.cli.output import Exit, complain
 
 NO_ROOM = {errno.ENOSPC, errno.EBADF, errno.EDQUOT, errno.EIO}
@@ -34,6 +34,7 @@ app.command("decode")(decode.decode)
 app.command("encode")(encode.encode)
 app.add_typer(devices.app, name="devices")
 app.add_typer(formats.app, name="formats")
+app.add_typer(systems.app, name="systems")
 app.command("simulate")(simulate.simulate)
 app.command("token")(token.token)
 

@@ -43,7 +43,7 @@ def check_webhook_url(field_name: str, url: str) -> None:
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
-    if not host:
+    if not host or "%" in host:  # a zone of IPv6, or an escape that not every reader undoes
         raise invalid(field_name, "must be a URL")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise invalid(field_name, "must have no user, password or fragment")

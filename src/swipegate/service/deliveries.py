@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 from sqlalchemy import Connection
 
 from swipegate.connectors.base import Connector, DeliveryError
-from swipegate.connectors.webhook import TOTAL_TIMEOUT
+from swipegate.connectors.webhook import DRAIN_TIMEOUT, TOTAL_TIMEOUT
 from swipegate.domain.ac_system import Webhook
 from swipegate.domain.outbox import CardChange
 from swipegate.service.ac_systems import secret_context
@@ -36,7 +36,9 @@ GATHER = 0.02
 MAX_UNDER_WAY = 200
 """Deliveries at the same time, all receivers together."""
 LEASE = 60.0
-"""Seconds of a claim. The clocks of servers on one database may differ by less than LEASE - 2 * TOTAL_TIMEOUT."""
+"""Seconds of a claim."""
+MAX_SKEW = 30.0
+"""Seconds by which the clocks of servers on one database may differ: no delivery begins that could last longer."""
 FIRST_DELAY, LONGEST_DELAY = 1.0, 600.0
 """Seconds before an entry is tried again: at least, at most."""
 STOP_TIMEOUT = 5.0
@@ -161,7 +163,8 @@ class Deliveries:
 
     async def _sent(self, delivery: _Delivery) -> str | None:
         """Why it failed, empty when it did not, None when it was given up."""
-        if self._stopping or self._clock() + 2 * TOTAL_TIMEOUT * SECOND > delivery.claim.lease:
+        end = self._clock() + round((TOTAL_TIMEOUT + DRAIN_TIMEOUT + MAX_SKEW) * SECOND)
+        if self._stopping or end > delivery.claim.lease:
             return None
         task = asyncio.current_task()
         assert task is not None
