@@ -369,6 +369,27 @@ def test_delays(kind: str) -> None:
     assert delay(10**9) <= LONGEST_DELAY
 
 
+async def test_a_card_that_is_refused_does_not_hold_up_another(
+    station: Station, receiver: Receiver, where: Where, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FIRST_PAUSE", "LONGEST_PAUSE"):
+        monkeypatch.setattr(receivers, name, 3600.0)
+
+    async def choosy(request: Received) -> bytes:
+        odd = int(request.data["card"]["internal_card_number"]) % 2
+        return status(422) if odd else OK
+
+    receiver.answer = choosy
+    system = await station.system(None)
+    for number in range(1, 41):
+        await station.card(system, number)
+    await station.set_webhook(system, receiver.url)
+    applied = "SELECT count(*) FROM outbox WHERE applied_sequence > 0"
+    await eventually(lambda: look(where, applied) == [(20,)])
+    refused = "SELECT count(*) FROM outbox WHERE error = 'HTTP 422'"
+    await eventually(lambda: look(where, refused) == [(20,)])
+
+
 async def test_a_dead_receiver_does_not_hold_up_another(
     station: Station, receiver: Receiver, where: Where
 ) -> None:

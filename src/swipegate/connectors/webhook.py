@@ -33,6 +33,8 @@ MAX_BODY = 8 * 1024
 MAX_CONNECTIONS = 256
 """Open at the same time, all receivers together."""
 EVENT_TYPE = "user_card.changed"
+_REFUSALS = frozenset((400, 409, 413, 422))
+"""RFC 9110, 15.5: what is wrong is in the request itself."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_CAUSES = 16
@@ -79,7 +81,8 @@ class WebhookConnector:
             raise DeliveryError(_why(error)) from None
         await _drain(response)
         if not response.is_success:
-            raise DeliveryError(f"HTTP {response.status_code}")
+            code = response.status_code
+            raise DeliveryError(f"HTTP {code}", refused=code in _REFUSALS)
 
 
 def message_id(change: CardChange) -> str:
@@ -143,15 +146,17 @@ def _text(microseconds: int) -> str:
 
 async def _drain(response: httpx.Response) -> None:
     """Read a short answer to its end, so that the connection stays; close the rest. The status has come: no error."""
-    with contextlib.suppress(TimeoutError, httpx.HTTPError):
-        async with asyncio.timeout(DRAIN_TIMEOUT):
-            size = 0
-            async for chunk in response.aiter_raw():
-                size += len(chunk)
-                if size > MAX_ANSWER:
-                    break
-    with contextlib.suppress(httpx.HTTPError):
-        await response.aclose()
+    try:
+        with contextlib.suppress(TimeoutError, httpx.HTTPError):
+            async with asyncio.timeout(DRAIN_TIMEOUT):
+                size = 0
+                async for chunk in response.aiter_raw():
+                    size += len(chunk)
+                    if size > MAX_ANSWER:
+                        break
+    finally:
+        with contextlib.suppress(httpx.HTTPError):
+            await response.aclose()
 
 
 def _why(error: BaseException) -> str:

@@ -31,8 +31,8 @@ from swipegate.store.outbox import Claim
 
 POLL = 1.0
 """Seconds after which it looks again though no bell rang."""
-GATHER = 0.02
-"""Seconds between two looks: what comes meanwhile is claimed together."""
+GATHER = 0.01
+"""Seconds from a ring to the look: what comes meanwhile is claimed together."""
 MAX_UNDER_WAY = 200
 """Deliveries at the same time, all receivers together."""
 LEASE = 60.0
@@ -105,10 +105,9 @@ class Deliveries:
                     claimed = await self._round(listener)
                 except Exception as error:  # the database may be back next time
                     log.error("looking for what is to be delivered failed: %s", type(error).__name__)
-                if not self._stopping:
+                if not claimed and not self._stopping:
+                    await listener.wait(POLL)
                     await asyncio.sleep(GATHER)
-                    if not claimed:
-                        await listener.wait(POLL)
 
     async def _round(self, listener: Listener) -> int:
         """Begin to deliver what is due and has room; how many."""
@@ -153,19 +152,18 @@ class Deliveries:
     async def _deliver(self, delivery: _Delivery) -> None:
         succeeded: bool | None = None
         try:
-            error = await self._sent(delivery)
-            succeeded = None if error is None else not error
+            error, succeeded = await self._sent(delivery)
             await self._store(delivery.claim, error)
         except Exception as fault:  # due again when the lease ends
             log.error("the outcome of a delivery was not stored: %s", type(fault).__name__)
         finally:
             self._receivers.end(delivery.ac_system_id, succeeded=succeeded)
 
-    async def _sent(self, delivery: _Delivery) -> str | None:
-        """Why it failed, empty when it did not, None when it was given up."""
+    async def _sent(self, delivery: _Delivery) -> tuple[str | None, bool | None]:
+        """Why it failed, empty when it did not; and whether the receiver works. None: it was given up."""
         end = self._clock() + round((TOTAL_TIMEOUT + DRAIN_TIMEOUT + MAX_SKEW) * SECOND)
         if self._stopping or end > delivery.claim.lease:
-            return None
+            return None, None
         task = asyncio.current_task()
         assert task is not None
         self._sending.add(task)
@@ -174,17 +172,17 @@ class Deliveries:
                 delivery.webhook.sealed_secret, secret_context(delivery.ac_system_id)
             )
             await self._connect(delivery.webhook.url, secret).deliver(delivery.change)
-            return ""
+            return "", True
         except DeliveryError as error:
-            return str(error)
+            return str(error), error.refused
         except InvalidTag:
-            return "the webhook's secret cannot be opened"
+            return "the webhook's secret cannot be opened", False
         except asyncio.CancelledError:
             task.uncancel()  # the outcome is still to be stored
-            return None
+            return None, None
         except Exception as error:  # a fault of a connector is one of its receiver's entries alone
             log.error("a connector failed: %s", type(error).__name__)
-            return "a fault of the server"
+            return "a fault of the server", False
         finally:
             self._sending.discard(task)
 
