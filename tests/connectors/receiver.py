@@ -15,6 +15,8 @@ SECRET = b"a key of at least 24 bytes"
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 DEADLINE = 60.0
 """Seconds for anything to happen on a loaded machine."""
+_TURNS = 3
+"""Of the loop, after which a connection that was just accepted is served, and so known."""
 
 
 @dataclass
@@ -130,6 +132,8 @@ async def serving(handle: Handle, tls: ssl.SSLContext | None = None) -> AsyncIte
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         running = [task for task in tasks if task is not None]
         for task in running:
             task.cancel()
