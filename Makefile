@@ -27,7 +27,7 @@ test-floors: .venv/installed-test
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/floors
 	$(BIN)/uv pip install --quiet --python .venv/floors/bin/python --resolution lowest-direct --editable .
 	$(BIN)/uv pip install --quiet --python .venv/floors/bin/python --group test
-	.venv/floors/bin/pytest -m "not slow" tests/api tests/cli tests/domain tests/service tests/store tests/devices
+	.venv/floors/bin/pytest -m "not slow" tests/api tests/cli tests/connectors tests/domain tests/service tests/store tests/devices
 
 # Every stage on every vector, recording and property, with gcc's sanitizers, but not the twins, which they do not
 # see; then what make fuzz has kept.

@@ -21,6 +21,7 @@ from swipegate.v1 import (
     card_request_pb2_grpc,
     device_pb2_grpc,
     occupancy_pb2_grpc,
+    outbox_pb2_grpc,
     track_pb2_grpc,
     user_card_pb2_grpc,
     user_pb2_grpc,
@@ -65,6 +66,7 @@ class Client:
         self.cards = card_pb2_grpc.CardServiceStub(self.channel)
         self.ac_systems = ac_system_pb2_grpc.AcSystemServiceStub(self.channel)
         self.occupancies = occupancy_pb2_grpc.OccupancyServiceStub(self.channel)
+        self.outbox = outbox_pb2_grpc.OutboxServiceStub(self.channel)
         self.users = user_pb2_grpc.UserServiceStub(self.channel)
 
     @property

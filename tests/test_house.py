@@ -11,7 +11,7 @@ FLOORS = (
     {"v1", "settings"},
     {"core"},
     {"domain"},
-    {"store", "devices"},
+    {"store", "devices", "connectors"},
     {"service"},
     {"host"},
     {"api"},

@@ -28,8 +28,10 @@ from swipegate.api.cards import CardServicer
 from swipegate.api.devices import DeviceServicer
 from swipegate.api.interceptors import Border
 from swipegate.api.occupancies import OccupancyServicer
+from swipegate.api.outbox import OutboxServicer
 from swipegate.api.user_cards import UserCardServicer
 from swipegate.api.users import UserServicer
+from swipegate.connectors import webhook
 from swipegate.domain.authority import Licences
 from swipegate.host.local import LocalHost
 from swipegate.service import clock, keys
@@ -40,10 +42,13 @@ from swipegate.service.card_formats import CardFormats
 from swipegate.service.card_requests import CardRequests
 from swipegate.service.card_types import CardTypes
 from swipegate.service.cards import Cards
+from swipegate.service.deliveries import Deliveries
 from swipegate.service.devices import Devices
 from swipegate.service.housekeeping import Housekeeping
 from swipegate.service.installation import demand_key
 from swipegate.service.occupancies import Occupancies
+from swipegate.service.outbox import Outbox
+from swipegate.service.receivers import Receivers
 from swipegate.service.sealing import Sealer
 from swipegate.service.tokens import Tokens
 from swipegate.service.tracks import Tracks
@@ -67,6 +72,8 @@ from swipegate.v1 import (
     device_pb2_grpc,
     occupancy_pb2,
     occupancy_pb2_grpc,
+    outbox_pb2,
+    outbox_pb2_grpc,
     track_pb2,
     user_card_pb2,
     user_card_pb2_grpc,
@@ -90,6 +97,7 @@ _SERVICES = (
     ac_system_pb2.DESCRIPTOR,
     user_pb2.DESCRIPTOR,
     occupancy_pb2.DESCRIPTOR,
+    outbox_pb2.DESCRIPTOR,
 )
 
 log = logging.getLogger(__name__)
@@ -177,6 +185,14 @@ class Server:
         housekeeping = Housekeeping(database, requests, assignments, clock.now)
         housekeeping.start()
         self._exit.push_async_callback(housekeeping.stop)
+        receivers = Receivers(clock.now)
+        http = webhook.new_client()
+        self._exit.push_async_callback(http.aclose)
+        deliveries = Deliveries(
+            database, sealer, receivers, bell, clock.now, partial(webhook.WebhookConnector, http)
+        )
+        deliveries.start()
+        self._exit.push_async_callback(deliveries.stop)
 
         tracks_api.add_to_server(tracks_api.TrackServicer(Tracks(formats), bell), server)
         card_request_pb2_grpc.add_CardRequestServiceServicer_to_server(CardRequestServicer(requests), server)
@@ -196,7 +212,10 @@ class Server:
             OccupancyServicer(Occupancies(database)), server
         )
         ac_system_pb2_grpc.add_AcSystemServiceServicer_to_server(
-            AcSystemServicer(AcSystems(database)), server
+            AcSystemServicer(AcSystems(database, sealer, receivers, bell, clock.now)), server
+        )
+        outbox_pb2_grpc.add_OutboxServiceServicer_to_server(
+            OutboxServicer(Outbox(database, receivers, bell, clock.now)), server
         )
         user_pb2_grpc.add_UserServiceServicer_to_server(UserServicer(Users(database, clock.now)), server)
         names = [name for file in _SERVICES for name in _full_names(file)]

@@ -19,6 +19,7 @@ from swipegate.cli import (
     formats,
     serve,
     simulate,
+    systems,
     token,
     users,
 )
@@ -51,6 +52,7 @@ app.add_typer(formats.app, name="formats")
 app.add_typer(cards.app, name="cards")
 app.add_typer(users.app, name="users")
 app.add_typer(database.app, name="database")
+app.add_typer(systems.app, name="systems")
 app.command("simulate")(simulate.simulate)
 app.command("token")(token.token)
 

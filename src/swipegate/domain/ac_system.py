@@ -1,5 +1,6 @@
 """Access control systems: what cards belong to."""
 
+import re
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -10,6 +11,8 @@ MAX_URL = 2048
 """Characters."""
 MIN_SECRET, MAX_SECRET = 24, 64
 """Bytes of a key that signs; Standard Webhooks, "Signature scheme"."""
+_PLAIN = re.compile(rf"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]{{1,{MAX_URL}}}")
+"""RFC 3986, 2: what may stand in a URL. Readers disagree about the rest, above all about the backslash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +36,15 @@ class AcSystem:
 
 def check_webhook_url(field_name: str, url: str) -> None:
     """Raise INVALID_FIELD unless changes may be sent there: over TLS, or no further than this machine."""
+    if not _PLAIN.fullmatch(url):
+        raise invalid(field_name, f"must be a URL of at most {MAX_URL} characters")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise invalid(field_name, "must be a URL") from None
-    if len(url) > MAX_URL or not host or not url.isascii() or not url.isprintable() or " " in url:
-        raise invalid(field_name, f"must be a URL of at most {MAX_URL} characters")
+        host = None
+    if not host or "%" in host:  # a zone of IPv6, or an escape that not every reader undoes
+        raise invalid(field_name, "must be a URL")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise invalid(field_name, "must have no user, password or fragment")
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from swipegate.domain.ac_system import AcSystem, Webhook
-from swipegate.store.schema import ac_system
+from swipegate.store.schema import ac_system, card, number_range, occupancy, outbox
 from swipegate.store.statement import Row, Statement
 
 _SELECT = select(
@@ -40,6 +40,27 @@ def every(connection: Connection) -> list[AcSystem]:
 def add(connection: Connection, new: AcSystem) -> None:
     """Store a new system."""
     _ADD.run(connection, {"ac_system_id": new.ac_system_id, **_values(new)})
+
+
+def change(connection: Connection, changed: AcSystem) -> None:
+    """Store what the system is from now on."""
+    key = ac_system.c.ac_system_id == changed.ac_system_id
+    connection.execute(update(ac_system).where(key).values(**_values(changed)))
+
+
+def user_of(connection: Connection, ac_system_id: str) -> str | None:
+    """What belongs to the system, in words; None when nothing does."""
+    for table, words in ((card, "a card"), (occupancy, "an occupancy")):
+        belongs = select(table.c.row_id).where(table.c.ac_system_id == ac_system_id).limit(1)
+        if connection.scalar(belongs) is not None:
+            return words
+    return None
+
+
+def remove(connection: Connection, ac_system_id: str) -> None:
+    """Delete a system that nothing belongs to."""
+    for table in (outbox, number_range, ac_system):
+        connection.execute(delete(table).where(table.c.ac_system_id == ac_system_id))
 
 
 def _values(system: AcSystem) -> Mapping[str, Any]:

@@ -92,6 +92,7 @@ card = Table(
     Column("card_serial_number", BigInteger),
     Column("status", String(8), nullable=False),
     Column("create_time", _Time, nullable=False),
+    sqlite_autoincrement=True,
 )
 NO_FACILITY_CODE = text("-1")
 card_facility_code = func.coalesce(card.c.facility_code, NO_FACILITY_CODE)
@@ -167,10 +168,17 @@ outbox = Table(
     Column("attempts", Integer, nullable=False),
     Column("error", String(200), nullable=False),
     Column("next_try_time", _Time),  # none: applied
+    Column("lease_time", _Time),  # until then a server delivers it, and no other may; none: nobody does
     sqlite_autoincrement=True,
 )
 _PENDING = outbox.c.next_try_time.is_not(None)
-Index("outbox_due", outbox.c.next_try_time, sqlite_where=_PENDING, postgresql_where=_PENDING)
+Index(
+    "outbox_due",
+    outbox.c.ac_system_id,
+    outbox.c.next_try_time,
+    sqlite_where=_PENDING,
+    postgresql_where=_PENDING,
+)
 Index("outbox_of_system", outbox.c.ac_system_id, outbox.c.row_id)
 
 idempotency = Table(

@@ -119,7 +119,6 @@ def _make_cards() -> None:
         sa.Column("deactivation_time", _Time),
         sa.Column("card_user_flags", sa.Integer, nullable=False),
         sa.Column("sealed_pin", sa.LargeBinary),
-        sqlite_autoincrement=True,
     )
     is_open = sa.text("end_time IS NULL")
     op.create_index(
@@ -150,7 +149,6 @@ def _make_events() -> None:
         sa.Column("undid_sequence", sa.BigInteger),
         sa.Column("subject", sa.String(256), nullable=False),
         sa.Column("client", sa.String(256), nullable=False),
-        sqlite_autoincrement=True,
     )
     op.create_index("user_card_event_of_card", "user_card_event", ["card_id", "sequence"])
 
@@ -166,10 +164,17 @@ def _make_outbox() -> None:
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("error", sa.String(200), nullable=False),
         sa.Column("next_try_time", _Time),
+        sa.Column("lease_time", _Time),
         sqlite_autoincrement=True,
     )
     is_due = sa.text("next_try_time IS NOT NULL")
-    op.create_index("outbox_due", "outbox", ["next_try_time"], sqlite_where=is_due, postgresql_where=is_due)
+    op.create_index(
+        "outbox_due",
+        "outbox",
+        ["ac_system_id", "next_try_time"],
+        sqlite_where=is_due,
+        postgresql_where=is_due,
+    )
     op.create_index("outbox_of_system", "outbox", ["ac_system_id", "row_id"])
 
 

@@ -1,0 +1,1 @@
+"""The ends of access control systems: how they are told of their cards."""
