@@ -15,6 +15,7 @@ from swipegate.domain.authority import PERMISSIONS
 from swipegate.settings import Settings, load
 from swipegate.v1 import (
     ac_system_pb2_grpc,
+    bulk_import_pb2_grpc,
     card_assignment_pb2_grpc,
     card_format_pb2_grpc,
     card_pb2_grpc,
@@ -67,6 +68,7 @@ class Client:
         self.ac_systems = ac_system_pb2_grpc.AcSystemServiceStub(self.channel)
         self.occupancies = occupancy_pb2_grpc.OccupancyServiceStub(self.channel)
         self.outbox = outbox_pb2_grpc.OutboxServiceStub(self.channel)
+        self.bulk_import = bulk_import_pb2_grpc.BulkImportServiceStub(self.channel)
         self.users = user_pb2_grpc.UserServiceStub(self.channel)
 
     @property

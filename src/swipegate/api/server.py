@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError
 
 from swipegate.api import tracks as tracks_api
 from swipegate.api.ac_systems import AcSystemServicer
+from swipegate.api.bulk_import import BulkImportServicer
 from swipegate.api.card_assignments import CardAssignmentServicer
 from swipegate.api.card_formats import CardFormatServicer
 from swipegate.api.card_requests import CardRequestServicer
@@ -37,6 +38,7 @@ from swipegate.host.local import LocalHost
 from swipegate.service import clock, keys
 from swipegate.service.ac_systems import AcSystems
 from swipegate.service.bell import Bell
+from swipegate.service.bulk_import import BulkImport
 from swipegate.service.card_assignments import CardAssignments
 from swipegate.service.card_formats import CardFormats
 from swipegate.service.card_requests import CardRequests
@@ -60,6 +62,8 @@ from swipegate.store.database import Database
 from swipegate.v1 import (
     ac_system_pb2,
     ac_system_pb2_grpc,
+    bulk_import_pb2,
+    bulk_import_pb2_grpc,
     card_assignment_pb2,
     card_assignment_pb2_grpc,
     card_format_pb2,
@@ -98,6 +102,7 @@ _SERVICES = (
     user_pb2.DESCRIPTOR,
     occupancy_pb2.DESCRIPTOR,
     outbox_pb2.DESCRIPTOR,
+    bulk_import_pb2.DESCRIPTOR,
 )
 
 log = logging.getLogger(__name__)
@@ -218,6 +223,10 @@ class Server:
             OutboxServicer(Outbox(database, receivers, bell, clock.now)), server
         )
         user_pb2_grpc.add_UserServiceServicer_to_server(UserServicer(Users(database, clock.now)), server)
+        bulk_import = BulkImport(database, sealer, bell, clock.now)
+        bulk_import_pb2_grpc.add_BulkImportServiceServicer_to_server(
+            BulkImportServicer(bulk_import, bell), server
+        )
         names = [name for file in _SERVICES for name in _full_names(file)]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(

@@ -1,9 +1,6 @@
 """TrackService. `DecodeSwipes` takes and gives raw bytes: the core walks them, no message object is made."""
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Any
 
 import grpc
@@ -11,11 +8,12 @@ from google.protobuf.message import DecodeError
 from grpc import aio
 
 from swipegate import core
-from swipegate.domain.errors import SwipegateError, invalid
+from swipegate.api.streams import until_closed
+from swipegate.domain.errors import invalid
 from swipegate.service.bell import Bell
 from swipegate.service.tracks import Tracks
-from swipegate.v1 import error_pb2, track_pb2_grpc
 from swipegate.v1 import track_pb2 as pb
+from swipegate.v1 import track_pb2_grpc
 
 _SERVICE = "swipegate.v1.TrackService"
 
@@ -39,41 +37,13 @@ class TrackServicer(track_pb2_grpc.TrackServiceServicer):
     ) -> AsyncIterator[bytes]:
         """Decode batches: serialized DecodeSwipesRequest in, serialized DecodeSwipesResponse out."""
         formats: core.FormatSet | None = None
-        async for request in _until_closed(requests, self._bell):
+        async for request in until_closed(requests, self._bell):
             if formats is None:
                 config = _config(request) or pb.DecodeSwipesConfig()
                 formats = await self._tracks.formats(config.card_formats, "config.card_formats")
             elif _config(request) is not None:
                 raise invalid("config", "belongs in the first message of a stream")
             yield await self._tracks.decode_batch(request, formats)
-
-
-async def _until_closed(requests: AsyncIterator[bytes], bell: Bell) -> AsyncIterator[bytes]:
-    """The requests of a stream; raises SHUTTING_DOWN between two of them."""
-    closing = asyncio.create_task(bell.until_closed())
-    try:
-        while not closing.done():
-            # a deadline that the close brings forward: a task and a wait for each message would cost thrice as much
-            async with asyncio.timeout(None) as reading:
-                end = partial(_expire, reading)
-                closing.add_done_callback(end)
-                try:
-                    request = await anext(requests)
-                finally:
-                    closing.remove_done_callback(end)
-            yield request
-    except StopAsyncIteration:
-        return
-    except TimeoutError:
-        pass
-    finally:
-        closing.cancel()
-    raise SwipegateError(error_pb2.ERROR_REASON_SHUTTING_DOWN)
-
-
-def _expire(reading: asyncio.Timeout, _closing: object) -> None:
-    with contextlib.suppress(RuntimeError):  # it was over before
-        reading.reschedule(asyncio.get_running_loop().time())
 
 
 def _config(request: bytes) -> pb.DecodeSwipesConfig | None:

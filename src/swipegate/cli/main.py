@@ -10,6 +10,7 @@ import typer
 
 from swipegate.cli import (
     assign,
+    bulk_import,
     cards,
     database,
     decode,
@@ -40,7 +41,8 @@ app = typer.Typer(
         "[bold]swipegate decode recording.wav[/] reads a recording, "
         "[bold]swipegate devices[/] shows what is plugged in, [bold]swipegate serve[/] starts the service."
     ),
-    epilog="Exit codes: 0 done, 1 something did not read, 2 wrong usage, 3 server or device not reachable.",
+    epilog="Exit codes: 0 done, 1 something did not read, 2 wrong usage, 3 server or device not reachable, "
+    "4 rows of a file refused.",
 )
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
@@ -53,6 +55,7 @@ app.add_typer(cards.app, name="cards")
 app.add_typer(users.app, name="users")
 app.add_typer(database.app, name="database")
 app.add_typer(systems.app, name="systems")
+app.add_typer(bulk_import.app, name="import")
 app.command("simulate")(simulate.simulate)
 app.command("token")(token.token)
 

@@ -24,6 +24,10 @@ class Exit(IntEnum):
     """The command line, a setting or a file is wrong."""
     UNAVAILABLE = 3
     """A server or device could not be reached, or refused."""
+    REFUSED = 4
+    """A server refused some rows of a file, and took the others."""
+    INTERRUPTED = 130
+    """Ctrl-C, as shells have it: 128 and the signal."""
 
 
 def printable(text: str) -> str:

@@ -93,6 +93,12 @@ class ReplaceCard:
 
     def check_same_card(self, card: Card) -> None:
         """Raise CARD_MISMATCH where a field was given and is not that of the card."""
+        field_name = self.mismatch(card)
+        if field_name is not None:
+            raise SwipegateError(error_pb2.ERROR_REASON_CARD_MISMATCH, field=field_name, card_id=card.card_id)
+
+    def mismatch(self, card: Card) -> str | None:
+        """The first field that was given and is not that of the card."""
         pairs = (
             ("card_type", self.card_type, card.card_type),
             ("card_ac_system_id", self.card_ac_system_id, card.ac_system_id),
@@ -105,7 +111,8 @@ class ReplaceCard:
         )
         for name, given, present in pairs:
             if given is not None and given != present:
-                raise SwipegateError(error_pb2.ERROR_REASON_CARD_MISMATCH, field=name, card_id=card.card_id)
+                return name
+        return None
 
 
 def check_conditional(name: str, value: int | None, largest: int | None) -> None:

@@ -1,6 +1,6 @@
 """The one way by which a change of a card or its assignment becomes known: to auditors, watchers and the outbox."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from sqlalchemy import Connection
 
@@ -35,7 +35,53 @@ def record(
     undid_sequence: int | None = None,
 ) -> int:
     """Append the event, part of the transaction that makes the change to `card`, as it was; its sequence."""
-    event = UserCardEvent(
+    event = event_of(
+        principal,
+        kind,
+        card,
+        after,
+        now,
+        status_after=status_after,
+        pin_changed=pin_changed,
+        sealed_pin_before=sealed_pin_before,
+        undid_sequence=undid_sequence,
+    )
+    sequence = user_card_events.append(connection, event)
+    if card.delivered:
+        outbox.desire(connection, card.card_id, card.ac_system_id, sequence, now)
+    return sequence
+
+
+def record_all(connection: Connection, changes: Sequence[tuple[Card, UserCardEvent]]) -> None:
+    """Append many events, each with its card, as `record` does one."""
+    before = user_card_events.last(connection)
+    user_card_events.append_all(connection, [event for _, event in changes])
+    delivered = {card.card_id: (card, event.time) for card, event in changes if card.delivered}
+    if delivered:
+        sequences = user_card_events.last_of_cards(connection, before)
+        outbox.desire_many(
+            connection,
+            [
+                outbox.Desire(card_id, card.ac_system_id, sequences[card_id], time)
+                for card_id, (card, time) in delivered.items()
+            ],
+        )
+
+
+def event_of(
+    principal: Principal,
+    kind: EventKind,
+    card: Card,
+    after: UserCard | None,
+    now: int,
+    *,
+    status_after: CardStatus | None = None,
+    pin_changed: bool = False,
+    sealed_pin_before: bytes | None = None,
+    undid_sequence: int | None = None,
+) -> UserCardEvent:
+    """The event of a change to `card`, as it was."""
+    return UserCardEvent(
         kind,
         card.card_id,
         card.holding,
@@ -49,10 +95,6 @@ def record(
         sealed_pin_before=sealed_pin_before,
         undid_sequence=undid_sequence,
     )
-    sequence = user_card_events.append(connection, event)
-    if card.delivered:
-        outbox.desire(connection, card.card_id, card.ac_system_id, sequence, now)
-    return sequence
 
 
 class UserCardEvents:

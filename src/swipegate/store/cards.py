@@ -1,6 +1,6 @@
 """Cards."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -17,7 +17,7 @@ from swipegate.store.schema import (
     user_card,
     user_card_event,
 )
-from swipegate.store.statement import Row, Statement
+from swipegate.store.statement import LookUp, Row, Statement
 
 _OF_NUMBER_RANGE = and_(
     card.c.ac_system_id == bindparam("ac_system_id"),
@@ -55,6 +55,7 @@ _BY_ID = Statement(_WITH_HOLDER.where(card.c.card_id == bindparam("card_id")))
 _BY_NUMBER = Statement(
     _WITH_HOLDER.where(card.c.internal_card_number == bindparam("internal_card_number"), _OF_NUMBER_RANGE)
 )
+_BY_NUMBERS = LookUp(_WITH_HOLDER.where(_OF_NUMBER_RANGE), card.c.internal_card_number)
 _INSERT = Statement(insert(card))
 _MARK = Statement(update(card).where(card.c.card_id == bindparam("key")).values(status=bindparam("status")))
 _HIGHEST_NUMBER = Statement(select(func.max(card.c.internal_card_number)).where(_OF_NUMBER_RANGE))
@@ -91,23 +92,26 @@ def by_number(
     return _card(_BY_NUMBER.first(connection, key))
 
 
+def by_numbers(
+    connection: Connection,
+    ac_system_id: str,
+    type_number: int,
+    facility_code: int | None,
+    numbers: Sequence[int],
+) -> list[Card]:
+    """The cards of that system, type and facility code that have one of the internal numbers, with their holders."""
+    of_range = {"ac_system_id": ac_system_id, "card_type": type_number, "facility_code": facility_code}
+    return [_present(row) for row in _BY_NUMBERS.rows(connection, numbers, of_range)]
+
+
 def add(connection: Connection, new: Card) -> None:
     """Store a new card."""
-    _INSERT.run(
-        connection,
-        {
-            "card_id": new.card_id,
-            "ac_system_id": new.ac_system_id,
-            "card_type": new.card_type,
-            "internal_card_number": new.internal_card_number,
-            "external_card_number": new.external_card_number,
-            "facility_code": new.facility_code,
-            "issue_code": new.issue_code,
-            "card_serial_number": new.card_serial_number,
-            "status": new.status.value,
-            "create_time": new.create_time,
-        },
-    )
+    _INSERT.run(connection, _values(new))
+
+
+def add_all(connection: Connection, new: Iterable[Card]) -> None:
+    """Store many new cards."""
+    _INSERT.run_all(connection, [_values(one) for one in new])
 
 
 def next_free_number(
@@ -158,6 +162,21 @@ def page(
     if user_id is not None:
         query = query.where(user_card.c.user_id == user_id)
     return [(row[0], _present(tuple(row))) for row in connection.execute(query)]
+
+
+def _values(new: Card) -> Mapping[str, Any]:
+    return {
+        "card_id": new.card_id,
+        "ac_system_id": new.ac_system_id,
+        "card_type": new.card_type,
+        "internal_card_number": new.internal_card_number,
+        "external_card_number": new.external_card_number,
+        "facility_code": new.facility_code,
+        "issue_code": new.issue_code,
+        "card_serial_number": new.card_serial_number,
+        "status": new.status.value,
+        "create_time": new.create_time,
+    }
 
 
 def _card(row: Row | None) -> Card | None:

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import psycopg
@@ -18,6 +18,8 @@ from sqlalchemy.pool import NullPool
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another process that is writing."""
+_BUSY_PAUSE = 0.02
+"""Seconds between attempts where SQLite itself does not wait."""
 CONNECT_TIMEOUT = 5
 """Seconds for a PostgreSQL server to take a connection."""
 STATEMENT_TIMEOUT = 10.0
@@ -171,8 +173,8 @@ def _sqlite(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # transactions are ours: the driver's own would break savepoints
+        _use_write_ahead_log(connection)
         for pragma in (
-            "journal_mode=WAL",
             "synchronous=FULL",  # a commit that was answered survives a power cut
             "foreign_keys=ON",
             "secure_delete=ON",  # what is wiped is overwritten
@@ -187,6 +189,20 @@ def _sqlite(path: Path) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
 
     return engine
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """SQLite itself waits for nobody when it changes this mode, as another process may at the same time."""
+    give_up = monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or monotonic() > give_up:
+                raise
+            sleep(_BUSY_PAUSE)
+        else:
+            return
 
 
 def _postgresql(url: URL) -> Engine:

@@ -1,7 +1,8 @@
 """What each access control system should know of its cards, and what it knows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -20,19 +21,17 @@ from sqlalchemy import (
 
 from swipegate.domain.outbox import OutboxEntry
 from swipegate.store.schema import ac_system, card, outbox, user_card_event
-from swipegate.store.statement import Statement
+from swipegate.store.statement import LookUp, Statement
 
 _O = outbox.c
-_DESIRE = Statement(
+_UPDATE = (
     update(outbox)
     .where(_O.card_id == bindparam("key"))
-    .values(
-        desired_sequence=bindparam("desired"),
-        attempts=0,
-        next_try_time=bindparam("now"),
-    )
-    .returning(_O.row_id)
+    .values(desired_sequence=bindparam("desired"), attempts=0, next_try_time=bindparam("now"))
 )
+_DESIRE = Statement(_UPDATE.returning(outbox.c.row_id))
+_DESIRE_ALL = Statement(_UPDATE)
+_KNOWN = LookUp(select(outbox.c.card_id), outbox.c.card_id)
 _ADD = Statement(insert(outbox))
 _LAST_EVENT = (
     select(func.coalesce(func.max(user_card_event.c.sequence), 0))
@@ -103,22 +102,35 @@ class Claim:
     lease: int
 
 
+@dataclass(frozen=True, slots=True)
+class Desire:
+    """The system should know the card as it stands after the event of that number; due at `now`."""
+
+    card_id: str
+    ac_system_id: str
+    sequence: int
+    now: int
+
+
 def desire(connection: Connection, card_id: str, ac_system_id: str, sequence: int, now: int) -> None:
     """The system should know the card as it stands after that event; due at once, or after the try under way."""
     if _DESIRE.first(connection, {"key": card_id, "desired": sequence, "now": now}) is not None:
         return
-    _ADD.run(
+    _ADD.run(connection, _values(Desire(card_id, ac_system_id, sequence, now)))
+
+
+def desire_many(connection: Connection, desires: Sequence[Desire]) -> None:
+    """`desire` of many cards, each once."""
+    known = {card_id for (card_id,) in _KNOWN.rows(connection, [desire.card_id for desire in desires])}
+    _DESIRE_ALL.run_all(
         connection,
-        {
-            "card_id": card_id,
-            "ac_system_id": ac_system_id,
-            "desired_sequence": sequence,
-            "applied_sequence": 0,
-            "attempts": 0,
-            "error": "",
-            "next_try_time": now,
-        },
+        [
+            {"key": desire.card_id, "desired": desire.sequence, "now": desire.now}
+            for desire in desires
+            if desire.card_id in known
+        ],
     )
+    _ADD.run_all(connection, [_values(desire) for desire in desires if desire.card_id not in known])
 
 
 def desire_all(connection: Connection, ac_system_id: str, now: int) -> None:
@@ -198,3 +210,15 @@ def page(
         query = query.where(_O.next_try_time.is_not(None))
     rows = connection.execute(query.order_by(_O.row_id).limit(size))
     return [(row[0], OutboxEntry(*row[1:])) for row in rows]
+
+
+def _values(desire: Desire) -> Mapping[str, Any]:
+    return {
+        "card_id": desire.card_id,
+        "ac_system_id": desire.ac_system_id,
+        "desired_sequence": desire.sequence,
+        "applied_sequence": 0,
+        "attempts": 0,
+        "error": "",
+        "next_try_time": desire.now,
+    }

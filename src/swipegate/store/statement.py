@@ -4,16 +4,18 @@ SQLAlchemy still writes the SQL, once a dialect; its machinery around each execu
 needs for a look-up by key, and a replacement is nothing but such look-ups.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
+from sqlalchemy import ColumnElement, Connection, Delete, Dialect, Insert, Select, Update, bindparam
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 Row = tuple[Any, ...]
 Arguments = Callable[[Mapping[str, Any]], Any]
+CHUNKS = (8, 64, 512)
+"""Keys of one look-up: few sizes, so that the database sees few statements."""
 
 
 class Statement:
@@ -30,6 +32,15 @@ class Statement:
         """Execute for the effect."""
         self._execute(connection, parameters).close()
 
+    def run_all(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Execute for the effect, once a row; every row has the same names."""
+        if not rows:
+            return
+        dialect = connection.dialect
+        sql, arguments = self._compiled.get(dialect.name) or self._compile(dialect, rows[0])
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.executemany(sql, list(map(arguments, rows)))
+
     def first(self, connection: Connection, parameters: Mapping[str, Any]) -> Row | None:
         """The first row, None where there is none."""
         cursor = self._execute(connection, parameters)
@@ -42,6 +53,11 @@ class Statement:
         with closing(self._execute(connection, parameters)) as cursor:
             while (row := cursor.fetchone()) is not None:
                 yield row
+
+    def all(self, connection: Connection, parameters: Mapping[str, Any]) -> Sequence[Row]:
+        """The rows at once; for answers that are bounded."""
+        with closing(self._execute(connection, parameters)) as cursor:
+            return cursor.fetchall()
 
     def _execute(self, connection: Connection, parameters: Mapping[str, Any]) -> DBAPICursor:
         dialect = connection.dialect
@@ -65,5 +81,31 @@ class Statement:
         elif len(order) > 1:
             self._compiled[dialect.name] = str(compiled), itemgetter(*order)
         else:
-            self._compiled[dialect.name] = str(compiled), lambda given: [given[name] for name in order]
+            pick = itemgetter(*order) if len(order) > 1 else lambda given: [given[name] for name in order]
+            self._compiled[dialect.name] = str(compiled), pick
         return self._compiled[dialect.name]
+
+
+class LookUp:
+    """A SELECT by many keys: `clause`, whose `column` must be one of them."""
+
+    def __init__(self, clause: Select[Any], column: ColumnElement[Any]) -> None:
+        self._statements = {
+            size: Statement(clause.where(column.in_([bindparam(f"key{n}") for n in range(size)])))
+            for size in CHUNKS
+        }
+
+    def rows(
+        self, connection: Connection, keys: Sequence[Any], parameters: Mapping[str, Any] | None = None
+    ) -> Iterator[Row]:
+        """The rows of all keys, in no order; `parameters` are the clause's own."""
+        start = 0
+        while start < len(keys):
+            left = len(keys) - start
+            size = next((size for size in CHUNKS if size >= left), CHUNKS[-1])
+            chunk = keys[start : start + size]
+            given = {f"key{n}": key for n, key in enumerate(chunk)}
+            for n in range(len(chunk), size):  # a key twice finds its rows once
+                given[f"key{n}"] = chunk[0]
+            yield from self._statements[size].all(connection, {**given, **(parameters or {})})
+            start += size

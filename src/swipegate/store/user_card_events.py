@@ -1,6 +1,8 @@
 """What happened to cards and their assignments, in the order of the commits."""
 
 import json
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select
 
@@ -32,31 +34,30 @@ _AFTER = Statement(
     .order_by(_E.sequence)
     .limit(bindparam("size"))
 )
+_APPEND_ALL = Statement(insert(user_card_event))
+_OF_CARDS_AFTER = Statement(
+    select(_E.card_id, func.max(_E.sequence)).where(_E.sequence > bindparam("sequence")).group_by(_E.card_id)
+)
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 _LAST = Statement(select(func.max(_E.sequence)))
 _LAST_OF_CARD = Statement(select(func.max(_E.sequence)).where(_E.card_id == bindparam("card_id")))
 
 
 def append(connection: Connection, event: UserCardEvent) -> int:
     """Store the event; its sequence."""
-    row = _APPEND.first(
-        connection,
-        {
-            "time": event.time,
-            "kind": event.kind.value,
-            "card_id": event.card_id,
-            "before": _json(event.before),
-            "after": _json(event.after),
-            "pin_changed": event.pin_changed,
-            "sealed_pin_before": event.sealed_pin_before,
-            "status_before": event.status_before,
-            "status_after": event.status_after,
-            "undid_sequence": event.undid_sequence,
-            "subject": event.subject,
-            "client": event.client,
-        },
-    )
+    row = _APPEND.first(connection, _values(event))
     assert row is not None
     return int(row[0])
+
+
+def append_all(connection: Connection, events: Iterable[UserCardEvent]) -> None:
+    """Store many events, in their order."""
+    _APPEND_ALL.run_all(connection, [_values(event) for event in events])
+
+
+def last_of_cards(connection: Connection, sequence: int) -> dict[str, int]:
+    """Number of the last event of every card that has one past that number."""
+    return dict(_OF_CARDS_AFTER.all(connection, {"sequence": sequence}))
 
 
 def by_sequence(connection: Connection, sequence: int) -> UserCardEvent | None:
@@ -80,6 +81,23 @@ def last_of_card(connection: Connection, card_id: str) -> int:
     """Number of the last event of a card; 0 where there is none."""
     row = _LAST_OF_CARD.first(connection, {"card_id": card_id})
     return int(row[0] or 0) if row else 0
+
+
+def _values(event: UserCardEvent) -> Mapping[str, Any]:
+    return {
+        "time": event.time,
+        "kind": event.kind.value,
+        "card_id": event.card_id,
+        "before": _json(event.before),
+        "after": _json(event.after),
+        "pin_changed": event.pin_changed,
+        "sealed_pin_before": event.sealed_pin_before,
+        "status_before": event.status_before,
+        "status_after": event.status_after,
+        "undid_sequence": event.undid_sequence,
+        "subject": event.subject,
+        "client": event.client,
+    }
 
 
 def _json(image: UserCard | None) -> str | None:

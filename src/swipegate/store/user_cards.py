@@ -1,6 +1,6 @@
 """Assignments of cards to users."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
@@ -66,20 +66,12 @@ def holds_any(connection: Connection, user_id: str) -> bool:
 
 def assign(connection: Connection, new: UserCard, sealed_pin: bytes | None) -> None:
     """Open an assignment. The database refuses it while another one of the card is open."""
-    _ASSIGN.run(
-        connection,
-        {
-            "user_card_id": new.user_card_id,
-            "card_id": new.card_id,
-            "user_id": new.user_id,
-            "start_time": new.start_time,
-            "end_time": None,
-            "activation_time": new.activation_time,
-            "deactivation_time": new.deactivation_time,
-            "card_user_flags": new.card_user_flags,
-            "sealed_pin": sealed_pin,
-        },
-    )
+    _ASSIGN.run(connection, _values(new, sealed_pin))
+
+
+def assign_all(connection: Connection, new: Iterable[UserCard]) -> None:
+    """Open many assignments, which have no PINs."""
+    _ASSIGN.run_all(connection, [_values(one, None) for one in new])
 
 
 def end(connection: Connection, user_card_id: str, now: int) -> None:
@@ -134,3 +126,17 @@ def page(
     elif not include_ended:
         query = query.where(_C.end_time.is_(None))
     return [(row[0], of_row(row[1:])) for row in connection.execute(query)]
+
+
+def _values(new: UserCard, sealed_pin: bytes | None) -> Mapping[str, Any]:
+    return {
+        "user_card_id": new.user_card_id,
+        "card_id": new.card_id,
+        "user_id": new.user_id,
+        "start_time": new.start_time,
+        "end_time": None,
+        "activation_time": new.activation_time,
+        "deactivation_time": new.deactivation_time,
+        "card_user_flags": new.card_user_flags,
+        "sealed_pin": sealed_pin,
+    }

@@ -1,10 +1,13 @@
 """Users."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from swipegate.domain.user import User
 from swipegate.store.schema import occupancy, user
-from swipegate.store.statement import Statement
+from swipegate.store.statement import LookUp, Statement
 
 _COLUMNS = (user.c.user_id, user.c.name, user.c.occupancy_id, occupancy.c.ac_system_id)
 _SELECT = (
@@ -17,6 +20,8 @@ _IS_GIVEN = Statement(select(user.c.row_id).where(user.c.user_id == bindparam("u
 _OF_OCCUPANCY = Statement(
     select(user.c.row_id).where(user.c.occupancy_id == bindparam("occupancy_id")).limit(1)
 )
+_EXISTING = LookUp(select(user.c.user_id).where(user.c.delete_time.is_(None)), user.c.user_id)
+_EVER = LookUp(select(user.c.user_id, user.c.name, user.c.occupancy_id, user.c.delete_time), user.c.user_id)
 _ADD = Statement(insert(user))
 _CHANGE = Statement(
     update(user)
@@ -36,9 +41,31 @@ def by_id(connection: Connection, user_id: str) -> User | None:
     return None if row is None else User(*row)
 
 
+def existing(connection: Connection, user_ids: Sequence[str]) -> set[str]:
+    """Those of the ids that are users', unless deleted."""
+    return {user_id for (user_id,) in _EXISTING.rows(connection, user_ids)}
+
+
+def names(connection: Connection, user_ids: Sequence[str]) -> dict[str, tuple[str, str | None] | None]:
+    """Name and occupancy of those of the ids that are users'; None for a deleted one, whose id stays taken."""
+    return {
+        user_id: (name, occupancy_id) if deleted is None else None
+        for user_id, name, occupancy_id, deleted in _EVER.rows(connection, user_ids)
+    }
+
+
 def add(connection: Connection, new: User) -> None:
     """Store a new user."""
-    _ADD.run(connection, {"user_id": new.user_id, "name": new.name, "occupancy_id": new.occupancy_id})
+    _ADD.run(connection, _values(new))
+
+
+def add_all(connection: Connection, new: Iterable[User]) -> None:
+    """Store many new users."""
+    _ADD.run_all(connection, [_values(one) for one in new])
+
+
+def _values(new: User) -> Mapping[str, Any]:
+    return {"user_id": new.user_id, "name": new.name, "occupancy_id": new.occupancy_id}
 
 
 def is_given(connection: Connection, user_id: str) -> bool:
