@@ -1,4 +1,4 @@
-"""The server: `build` puts the floors together, `Server` starts them and brings them down in order."""
+"""The server: `Server` puts the floors together, starts them and brings them down in order."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import grpc
-from google.protobuf.descriptor import FileDescriptor
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
@@ -19,92 +18,26 @@ from grpc_reflection.v1alpha import reflection
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from swipegate.api import tracks as tracks_api
-from swipegate.api.ac_systems import AcSystemServicer
-from swipegate.api.bulk_import import BulkImportServicer
-from swipegate.api.card_assignments import CardAssignmentServicer
-from swipegate.api.card_formats import CardFormatServicer
-from swipegate.api.card_requests import CardRequestServicer
-from swipegate.api.cards import CardServicer
-from swipegate.api.devices import DeviceServicer
 from swipegate.api.interceptors import Border
-from swipegate.api.occupancies import OccupancyServicer
-from swipegate.api.outbox import OutboxServicer
-from swipegate.api.user_cards import UserCardServicer
-from swipegate.api.users import UserServicer
+from swipegate.api.servicers import UseCases, add_all
 from swipegate.connectors import webhook
 from swipegate.domain.authority import Licences
 from swipegate.host.local import LocalHost
 from swipegate.service import clock, keys
-from swipegate.service.ac_systems import AcSystems
 from swipegate.service.bell import Bell
-from swipegate.service.bulk_import import BulkImport
-from swipegate.service.card_assignments import CardAssignments
-from swipegate.service.card_formats import CardFormats
-from swipegate.service.card_requests import CardRequests
-from swipegate.service.card_types import CardTypes
-from swipegate.service.cards import Cards
 from swipegate.service.deliveries import Deliveries
-from swipegate.service.devices import Devices
 from swipegate.service.housekeeping import Housekeeping
 from swipegate.service.installation import demand_key
-from swipegate.service.occupancies import Occupancies
-from swipegate.service.outbox import Outbox
-from swipegate.service.receivers import Receivers
 from swipegate.service.sealing import Sealer
 from swipegate.service.tokens import Tokens
-from swipegate.service.tracks import Tracks
-from swipegate.service.user_card_events import UserCardEvents
-from swipegate.service.user_cards import UserCards
-from swipegate.service.users import Users
 from swipegate.settings import Settings
 from swipegate.store.database import Database
-from swipegate.v1 import (
-    ac_system_pb2,
-    ac_system_pb2_grpc,
-    bulk_import_pb2,
-    bulk_import_pb2_grpc,
-    card_assignment_pb2,
-    card_assignment_pb2_grpc,
-    card_format_pb2,
-    card_format_pb2_grpc,
-    card_pb2,
-    card_pb2_grpc,
-    card_request_pb2,
-    card_request_pb2_grpc,
-    device_pb2,
-    device_pb2_grpc,
-    occupancy_pb2,
-    occupancy_pb2_grpc,
-    outbox_pb2,
-    outbox_pb2_grpc,
-    track_pb2,
-    user_card_pb2,
-    user_card_pb2_grpc,
-    user_pb2,
-    user_pb2_grpc,
-)
 
 MAX_MESSAGE = 4 * 1024 * 1024
 """Bytes of a message; gRPC's own default, which every client shares."""
 TOKEN_KEY = "token.key"  # noqa: S105 - a file name
 SEALING_KEY = "sealing.key"
 DATABASE = "swipegate.db"
-_SERVICES = (
-    track_pb2.DESCRIPTOR,
-    card_request_pb2.DESCRIPTOR,
-    card_assignment_pb2.DESCRIPTOR,
-    device_pb2.DESCRIPTOR,
-    card_format_pb2.DESCRIPTOR,
-    user_card_pb2.DESCRIPTOR,
-    card_pb2.DESCRIPTOR,
-    ac_system_pb2.DESCRIPTOR,
-    user_pb2.DESCRIPTOR,
-    occupancy_pb2.DESCRIPTOR,
-    outbox_pb2.DESCRIPTOR,
-    bulk_import_pb2.DESCRIPTOR,
-)
-
 log = logging.getLogger(__name__)
 
 
@@ -174,60 +107,12 @@ class Server:
             database.open(upgrade=settings.upgrade_database)
         self._exit.push_async_callback(asyncio.to_thread, database.close)
         await demand_key(database, sealer)
-        bell = self._bell
-        formats = CardFormats(database)
-        devices = Devices(database, bell, clock.now, settings.pc_name)
-        requests = CardRequests(database, sealer, bell, clock.now, settings.track_data_time_to_live)
-        assignments = CardAssignments(database, sealer, bell, clock.now, requests)
-
+        use = UseCases(database, sealer, self._bell, settings)
         server = self._grpc_server(tokens)
-        self.port = self._bind(
-            server
-        )  # before a device is touched: a port that is taken must cost no request
-        host = LocalHost(settings.pc_name, devices, requests, formats, bell, clock.now)
-        await host.start()
-        self._exit.push_async_callback(host.stop)
-        housekeeping = Housekeeping(database, requests, assignments, clock.now)
-        housekeeping.start()
-        self._exit.push_async_callback(housekeeping.stop)
-        receivers = Receivers(clock.now)
-        http = webhook.new_client()
-        self._exit.push_async_callback(http.aclose)
-        deliveries = Deliveries(
-            database, sealer, receivers, bell, clock.now, partial(webhook.WebhookConnector, http)
-        )
-        deliveries.start()
-        self._exit.push_async_callback(deliveries.stop)
-
-        tracks_api.add_to_server(tracks_api.TrackServicer(Tracks(formats), bell), server)
-        card_request_pb2_grpc.add_CardRequestServiceServicer_to_server(CardRequestServicer(requests), server)
-        card_assignment_pb2_grpc.add_CardAssignmentServiceServicer_to_server(
-            CardAssignmentServicer(assignments), server
-        )
-        device_pb2_grpc.add_DeviceServiceServicer_to_server(DeviceServicer(devices), server)
-        card_format_pb2_grpc.add_CardFormatServiceServicer_to_server(CardFormatServicer(formats), server)
-        user_cards = UserCards(database, sealer, bell, clock.now)
-        user_card_pb2_grpc.add_UserCardServiceServicer_to_server(
-            UserCardServicer(user_cards, UserCardEvents(database, bell)), server
-        )
-        card_pb2_grpc.add_CardServiceServicer_to_server(
-            CardServicer(Cards(database, bell, clock.now), CardTypes(database)), server
-        )
-        occupancy_pb2_grpc.add_OccupancyServiceServicer_to_server(
-            OccupancyServicer(Occupancies(database)), server
-        )
-        ac_system_pb2_grpc.add_AcSystemServiceServicer_to_server(
-            AcSystemServicer(AcSystems(database, sealer, receivers, bell, clock.now)), server
-        )
-        outbox_pb2_grpc.add_OutboxServiceServicer_to_server(
-            OutboxServicer(Outbox(database, receivers, bell, clock.now)), server
-        )
-        user_pb2_grpc.add_UserServiceServicer_to_server(UserServicer(Users(database, clock.now)), server)
-        bulk_import = BulkImport(database, sealer, bell, clock.now)
-        bulk_import_pb2_grpc.add_BulkImportServiceServicer_to_server(
-            BulkImportServicer(bulk_import, bell), server
-        )
-        names = [name for file in _SERVICES for name in _full_names(file)]
+        # before a device is touched: a port that is taken must cost no request
+        self.port = self._bind(server)
+        await self._start_workers(database, sealer, use)
+        names = add_all(use, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(
             [*names, "grpc.health.v1.Health", reflection.SERVICE_NAME], server
@@ -237,6 +122,22 @@ class Server:
         self._grpc = server
         for name in ("", *names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def _start_workers(self, database: Database, sealer: Sealer, use: UseCases) -> None:
+        """What works though nobody asks: the devices of this PC, what is due, what is to be delivered."""
+        bell, now = self._bell, clock.now
+        host = LocalHost(self._settings.pc_name, use.devices, use.card_requests, use.card_formats, bell, now)
+        await host.start()
+        self._exit.push_async_callback(host.stop)
+        housekeeping = Housekeeping(database, use.card_requests, use.card_assignments, now)
+        housekeeping.start()
+        self._exit.push_async_callback(housekeeping.stop)
+        http = webhook.new_client()
+        self._exit.push_async_callback(http.aclose)
+        connector = partial(webhook.WebhookConnector, http)
+        deliveries = Deliveries(database, sealer, use.receivers, bell, now, connector)
+        deliveries.start()
+        self._exit.push_async_callback(deliveries.stop)
 
     def _grpc_server(self, tokens: Tokens) -> aio.Server:
         return aio.server(
@@ -265,10 +166,6 @@ class Server:
         if port == 0:
             raise ServerError(f"cannot listen on {settings.listen}: taken, or not an address of this machine")
         return port
-
-
-def _full_names(file: FileDescriptor) -> list[str]:
-    return [service.full_name for service in file.services_by_name.values()]
 
 
 @contextlib.contextmanager
