@@ -18,8 +18,9 @@ demo: .venv/installed
 serve: .venv/installed
 	$(BIN)/swipegate serve
 
+# Most tests wait, for devices and databases: more of them than there are processors run at a time.
 test: .venv/installed-test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
 # The oldest versions that pyproject.toml allows, on what speaks to other libraries.
 test-floors: .venv/installed-test
@@ -27,7 +28,10 @@ test-floors: .venv/installed-test
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/floors
 	$(BIN)/uv pip install --quiet --python .venv/floors/bin/python --resolution lowest-direct --editable .
 	$(BIN)/uv pip install --quiet --python .venv/floors/bin/python --group test
-	.venv/floors/bin/pytest -m "not slow" tests/api tests/cli tests/connectors tests/domain tests/service tests/store tests/devices
+	.venv/floors/bin/pytest --numprocesses 3 --dist worksteal -m "not slow" -k "not postgresql" tests/api tests/cli \
+		tests/connectors tests/domain tests/service tests/store tests/devices
+	.venv/floors/bin/pytest --numprocesses 3 --dist worksteal -m "not slow" -k postgresql tests/api/test_user_cards.py \
+		tests/store
 
 # Every stage on every vector, recording and property, with gcc's sanitizers, but not the twins, which they do not
 # see; then what make fuzz has kept.

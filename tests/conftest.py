@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from tests.databases import Postgres, Where
     from tests.people import People
 
+# Parallel workers set these, and a console keeps for ever the width it finds when it is made.
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)
+
 # how long an example takes says something about the machine, not about the code
 hypothesis.settings.register_profile("swipegate", deadline=None)
 hypothesis.settings.load_profile("swipegate")

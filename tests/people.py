@@ -20,6 +20,10 @@ WIEGAND_26, WIEGAND_37, WIEGAND_37_FACILITY, SERIAL, ABA, ABA_FACILITY_ISSUE = r
 """Card types of every installation."""
 
 
+NOWHERE = "00000000-0000-4000-8000-00000000dead"
+"""A UUID that nothing ever has."""
+
+
 def new_id() -> str:
     """A UUID that nothing has yet."""
     return str(uuid4())

@@ -9,7 +9,7 @@ import pytest
 from swipegate.v1 import ac_system_pb2, card_pb2
 from tests.conftest import Client
 from tests.databases import both
-from tests.people import People, new_id, refused
+from tests.people import NOWHERE, People, new_id, refused
 
 STATUS = grpc.StatusCode
 pytestmark = both
@@ -29,7 +29,7 @@ async def test_one_card_with_its_holder(client: Client, people: People) -> None:
     [
         ("", STATUS.INVALID_ARGUMENT, "INVALID_FIELD"),
         ("x", STATUS.INVALID_ARGUMENT, "INVALID_FIELD"),
-        (new_id(), STATUS.NOT_FOUND, "CARD_NOT_FOUND"),
+        (NOWHERE, STATUS.NOT_FOUND, "CARD_NOT_FOUND"),
     ],
 )
 async def test_a_card_that_is_not_there(

@@ -22,7 +22,7 @@ from tests.api.user_card_calls import (
     pin_of,
 )
 from tests.databases import Where, both, look
-from tests.people import People, new_id, refused
+from tests.people import NOWHERE, People, refused
 
 STATUS = grpc.StatusCode
 pytestmark = both
@@ -77,7 +77,7 @@ async def test_what_has_ended_is_answered_as_it_stands(people: People, calls: Ca
     [
         ("", STATUS.INVALID_ARGUMENT, "INVALID_FIELD"),
         ("x", STATUS.INVALID_ARGUMENT, "INVALID_FIELD"),
-        (new_id(), STATUS.NOT_FOUND, "USER_CARD_NOT_FOUND"),
+        (NOWHERE, STATUS.NOT_FOUND, "USER_CARD_NOT_FOUND"),
     ],
 )
 async def test_an_assignment_that_is_not_there(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
-from rich.table import Table
+from rich.table import Column, Table
 
 from swipegate.cli import client
 from swipegate.cli.options import DataDir, Json
@@ -75,7 +75,7 @@ def history(
     if not held:
         console.print("Nobody has held this card.")
         return
-    table = Table("user", "from", "until", "assignment")
+    table = Table(*(Column(head, overflow="fold") for head in ("user", "from", "until", "assignment")))
     for one in held:
         until = _time(one.end_time) if one.HasField("end_time") else "now"
         table.add_row(one.user_id, _time(one.start_time), until, one.user_card_id)

@@ -53,7 +53,10 @@ class LocalHost:
         for worker in self._workers.values():
             worker.cancel()
         await asyncio.gather(*self._workers.values(), return_exceptions=True)
-        await self._devices.detach(self._pc_name, self._epoch)
+        try:
+            await self._devices.detach(self._pc_name, self._epoch)
+        except Exception as error:  # the database is gone: the next start takes over in a new epoch
+            log_fault("the host could not be detached", error)
 
     async def _supervise(self) -> None:
         with self._bell.listen(("devices", self._pc_name)) as listener:
