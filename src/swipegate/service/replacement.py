@@ -6,7 +6,6 @@ writer is alone (store/engine.py), so what was looked up cannot change before th
 
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import Connection
 
@@ -15,6 +14,7 @@ from swipegate.domain.card import Card, CardStatus, CardType
 from swipegate.domain.errors import SwipegateError
 from swipegate.domain.replacement import ReplaceCard, ReplaceResult
 from swipegate.domain.user_card import EventKind, UserCard, check_window
+from swipegate.service.identifiers import new as new_identifier
 from swipegate.service.sealing import Sealer
 from swipegate.service.user_card_events import record
 from swipegate.store import ac_systems, card_types, cards, user_cards, users
@@ -62,7 +62,7 @@ def _assign(
     if card.holding is not None:
         user_cards.end(connection, card.holding.user_card_id, now)
     new = UserCard(
-        user_card_id=str(uuid4()),
+        user_card_id=new_identifier(now),
         card_id=card.card_id,
         user_id=command.user_id,
         start_time=now,
@@ -187,7 +187,7 @@ def _create_card(connection: Connection, command: ReplaceCard, system_id: str, n
             error_pb2.ERROR_REASON_NO_FREE_CARD_NUMBER, card_type=kind.card_type, ac_system_id=system_id
         )
     card = Card(
-        card_id=str(uuid4()),
+        card_id=new_identifier(now),
         ac_system_id=system_id,
         card_type=kind.card_type,
         internal_card_number=free,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from uuid import uuid4
 
 from sqlalchemy import Connection
 
@@ -24,6 +23,7 @@ from swipegate.service import paging
 from swipegate.service.bell import Bell
 from swipegate.service.clock import Clock
 from swipegate.service.idempotency import Repeats, check_request_id
+from swipegate.service.identifiers import new as new_identifier
 from swipegate.service.replacement import (
     check_good,
     pin_context,
@@ -230,7 +230,7 @@ class UserCards:
             check_good(card)
             if users.by_id(connection, before.user_id) is None:
                 raise SwipegateError(error_pb2.ERROR_REASON_USER_NOT_FOUND, user_id=before.user_id)
-            restored = replace(before, user_card_id=str(uuid4()), start_time=now, end_time=None)
+            restored = replace(before, user_card_id=new_identifier(now), start_time=now, end_time=None)
             pin = self._resealed(connection, before.user_card_id, restored.user_card_id)
             user_cards.assign(connection, restored, pin)
         kind = _KIND[card.holding is not None, restored is not None]
