@@ -5,6 +5,7 @@ import logging
 
 from sqlalchemy import Connection
 
+from swipegate.domain.errors import SwipegateError
 from swipegate.service.card_assignments import CardAssignments
 from swipegate.service.card_requests import CardRequests
 from swipegate.service.clock import Clock
@@ -47,12 +48,14 @@ class Housekeeping:
             try:
                 await self._requests.sweep()
                 await self._assignments.sweep()
-                if sweeps % FORGET_EVERY == 0:
-                    await self._database.write(self._forget)
+                while sweeps % FORGET_EVERY == 0 and await self._database.write(self._forget):
+                    pass
+            except SwipegateError as error:  # the database is away: one line a second says so
+                log.warning("a sweep failed: %s", error)
             except Exception:  # one bad sweep must not be the last
                 log.exception("a sweep failed")
             sweeps += 1
             await asyncio.sleep(SWEEP_INTERVAL)
 
-    def _forget(self, connection: Connection) -> None:
-        idempotency.forget(connection, self._clock())
+    def _forget(self, connection: Connection) -> bool:
+        return idempotency.forget(connection, self._clock())

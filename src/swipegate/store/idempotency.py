@@ -9,6 +9,8 @@ from swipegate.store.statement import Statement
 
 KEPT = 24 * 3600 * 1_000_000
 """Microseconds for which an answer is remembered."""
+FORGET_BATCH = 2000
+"""Answers dropped in one transaction: other writers wait for it."""
 
 
 class Key(NamedTuple):
@@ -27,6 +29,11 @@ _FIND = Statement(
     )
 )
 _INSERT = Statement(insert(idempotency))
+_TIME = idempotency.c.create_time
+_LAST_OF_BATCH = Statement(
+    select(_TIME).where(bindparam("before") > _TIME).order_by(_TIME).limit(1).offset(FORGET_BATCH - 1)
+)
+_FORGET = Statement(delete(idempotency).where(bindparam("until") >= _TIME))
 
 
 def find(connection: Connection, key: Key) -> tuple[bytes, bytes] | None:
@@ -40,6 +47,9 @@ def keep(connection: Connection, key: Key, body_mac: bytes, answer: bytes, now: 
     _INSERT.run(connection, {**key._asdict(), "body_mac": body_mac, "answer": answer, "create_time": now})
 
 
-def forget(connection: Connection, now: int) -> None:
-    """Drop answers past their time."""
-    connection.execute(delete(idempotency).where(idempotency.c.create_time < now - KEPT))
+def forget(connection: Connection, now: int) -> bool:
+    """Drop some answers past their time, the oldest first; whether there are more."""
+    limit = now - KEPT
+    row = _LAST_OF_BATCH.first(connection, {"before": limit})
+    _FORGET.run(connection, {"until": limit - 1 if row is None else row[0]})
+    return row is not None
