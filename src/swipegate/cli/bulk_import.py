@@ -191,6 +191,9 @@ class _Said:
     @contextmanager
     def bar(self, size: int) -> Iterator[None]:
         """Show how much of the file, of `size` bytes, is settled."""
+        if self._progress.disable:  # some versions of Rich end even a bar that was never shown with a line
+            yield
+            return
         self._progress.update(self._bar, total=size)
         with self._progress:
             yield
