@@ -162,8 +162,7 @@ class CardAssignments:
             )
 
         rows = await self._database.read(unit)
-        token = paging.token_of(rows[size - 1][0]) if len(rows) > size else ""
-        return [assignment for _, assignment in rows[:size]], token
+        return paging.cut(rows, size)
 
     def watch(self, card_assignment_id: str, after: int) -> AsyncIterator[CardAssignment]:
         """The present snapshot, or with `after` the events past it; then every event up to a terminal one."""

@@ -168,8 +168,7 @@ class CardRequests:
             )
 
         rows = await self._database.read(unit)
-        token = paging.token_of(rows[size - 1][0]) if len(rows) > size else ""
-        return [request for _, request in rows[:size]], token
+        return paging.cut(rows, size)
 
     def watch(self, card_request_id: str, after: int) -> AsyncIterator[CardRequest]:
         """The present snapshot, or with `after` the events past it; then every event up to a terminal one."""

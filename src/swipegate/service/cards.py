@@ -63,8 +63,7 @@ class Cards:
             )
 
         rows = await self._database.read(unit)
-        token = paging.token_of(rows[size - 1][0]) if len(rows) > size else ""
-        return [card for _, card in rows[:size]], token
+        return paging.cut(rows, size)
 
 
 def _demand(connection: Connection, key: str) -> Card:

@@ -90,8 +90,7 @@ class Occupancies:
                 connection, ac_system_id=ac_system_id, after=after, size=size + 1
             )
         )
-        token = paging.token_of(rows[size - 1][0]) if len(rows) > size else ""
-        return [occupancy for _, occupancy in rows[:size]], token
+        return paging.cut(rows, size)
 
 
 def _demand(connection: Connection, key: str) -> Occupancy:

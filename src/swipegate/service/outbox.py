@@ -39,8 +39,7 @@ class Outbox:
             return list(found)
 
         rows = await self._database.read(unit)
-        token = paging.token_of(rows[size - 1][0]) if len(rows) > size else ""
-        return [entry for _, entry in rows[:size]], token
+        return paging.cut(rows, size)
 
     async def retry(self, ac_system_id: str) -> int:
         """Make every entry that waits due now; how many are due. Raises INVALID_FIELD, AC_SYSTEM_NOT_FOUND."""

@@ -1,8 +1,12 @@
 """Page tokens: where the next page starts, opaque to the caller."""
 
 import base64
+from collections.abc import Sequence
+from typing import TypeVar
 
 from swipegate.domain.errors import SwipegateError, invalid
+
+T = TypeVar("T")
 
 DEFAULT_PAGE = 100
 MAX_PAGE = 1000
@@ -37,6 +41,12 @@ def row_of(token: str) -> int | None:
 def token_of(row: int) -> str:
     """The token for the page after the row."""
     return base64.urlsafe_b64encode(f"row:{row}".encode()).decode()
+
+
+def cut(rows: Sequence[tuple[int, T]], size: int) -> tuple[list[T], str]:
+    """What a page of `size` shows of rows with their row ids, of which one more was asked for; the next one's token."""
+    token = token_of(rows[size - 1][0]) if len(rows) > size else ""
+    return [found for _, found in rows[:size]], token
 
 
 def _foreign() -> SwipegateError:

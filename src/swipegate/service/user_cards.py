@@ -288,8 +288,7 @@ class UserCards:
             return rows, user_card_events.last(connection)
 
         rows, last = await self._database.read(unit)
-        token = paging.token_of(rows[size - 1][0]) if len(rows) > size else ""
-        return [found for _, found in rows[:size]], token, last
+        return *paging.cut(rows, size), last
 
     async def _write(self, unit: Unit[T]) -> T:
         value = await self._database.write(unit)

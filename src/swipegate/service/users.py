@@ -86,8 +86,7 @@ class Users:
         rows = await self._database.read(
             lambda connection: users.page(connection, occupancy_id=occupancy_id, after=after, size=size + 1)
         )
-        token = paging.token_of(rows[size - 1][0]) if len(rows) > size else ""
-        return [user for _, user in rows[:size]], token
+        return paging.cut(rows, size)
 
 
 def _demand(connection: Connection, key: str) -> User:
