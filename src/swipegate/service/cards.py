@@ -13,7 +13,7 @@ from swipegate.service import paging
 from swipegate.service.bell import Bell
 from swipegate.service.clock import Clock
 from swipegate.service.replacement import time_after
-from swipegate.service.user_card_events import BELL_KEY, record
+from swipegate.service.user_card_events import BELL_KEY, event_of, record
 from swipegate.store import cards
 from swipegate.store.database import Database
 from swipegate.v1 import error_pb2
@@ -42,10 +42,8 @@ class Cards:
                 return card, 0
             cards.mark(connection, key, status)
             now = time_after(card, self._clock())
-            sequence = record(
-                connection, principal, EventKind.MARKED, card, card.holding, now, status_after=status
-            )
-            return replace(card, status=status), sequence
+            event = event_of(principal, EventKind.MARKED, card, card.holding, now, status_after=status)
+            return replace(card, status=status), record(connection, card, event)
 
         marked = await self._database.write(unit)
         self._bell.ring(BELL_KEY)

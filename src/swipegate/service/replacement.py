@@ -16,7 +16,7 @@ from swipegate.domain.replacement import ReplaceCard, ReplaceResult
 from swipegate.domain.user_card import EventKind, UserCard, check_window
 from swipegate.service.identifiers import new as new_identifier
 from swipegate.service.sealing import Sealer
-from swipegate.service.user_card_events import record
+from swipegate.service.user_card_events import event_of, record
 from swipegate.store import ac_systems, card_types, cards, user_cards, users
 from swipegate.v1 import error_pb2
 
@@ -73,8 +73,8 @@ def _assign(
     )
     user_cards.assign(connection, new, seal_pin(sealer, command.pin, new.user_card_id))
     kind = EventKind.ASSIGNED if card.holding is None else EventKind.REPLACED
-    sequence = record(connection, principal, kind, card, new, now, pin_changed=new.has_pin)
-    return new.user_card_id, sequence
+    event = event_of(principal, kind, card, new, now, pin_changed=new.has_pin)
+    return new.user_card_id, record(connection, card, event)
 
 
 def _amend(
@@ -119,8 +119,7 @@ def write_amendment(
     after = sealed_pin if pin_changed else before
     changed = replace(changed, has_pin=after is not None)
     user_cards.amend(connection, changed, after)
-    return record(
-        connection,
+    event = event_of(
         principal,
         EventKind.UPDATED,
         card,
@@ -130,6 +129,7 @@ def write_amendment(
         sealed_pin_before=before if pin_changed else None,
         undid_sequence=undid_sequence,
     )
+    return record(connection, card, event)
 
 
 def _check(connection: Connection, command: ReplaceCard, card: Card) -> None:

@@ -21,34 +21,11 @@ WATCH_BATCH = 200
 """Events read at a time."""
 
 
-def record(
-    connection: Connection,
-    principal: Principal,
-    kind: EventKind,
-    card: Card,
-    after: UserCard | None,
-    now: int,
-    *,
-    status_after: CardStatus | None = None,
-    pin_changed: bool = False,
-    sealed_pin_before: bytes | None = None,
-    undid_sequence: int | None = None,
-) -> int:
+def record(connection: Connection, card: Card, event: UserCardEvent) -> int:
     """Append the event, part of the transaction that makes the change to `card`, as it was; its sequence."""
-    event = event_of(
-        principal,
-        kind,
-        card,
-        after,
-        now,
-        status_after=status_after,
-        pin_changed=pin_changed,
-        sealed_pin_before=sealed_pin_before,
-        undid_sequence=undid_sequence,
-    )
     sequence = user_card_events.append(connection, event)
     if card.delivered:
-        outbox.desire(connection, card.card_id, card.ac_system_id, sequence, now)
+        outbox.desire(connection, card.card_id, card.ac_system_id, sequence, event.time)
     return sequence
 
 

@@ -33,7 +33,7 @@ from swipegate.service.replacement import (
     write_amendment,
 )
 from swipegate.service.sealing import Sealer
-from swipegate.service.user_card_events import BELL_KEY, record
+from swipegate.service.user_card_events import BELL_KEY, event_of, record
 from swipegate.store import cards, user_card_events, user_cards, users
 from swipegate.store.database import Database, T, Unit
 from swipegate.v1 import error_pb2
@@ -121,8 +121,8 @@ class UserCards:
             card = _card_of(connection, found.card_id)
             now = time_after(card, self._clock())
             user_cards.end(connection, key, now)
-            sequence = record(connection, principal, EventKind.REMOVED, card, None, now)
-            return Stands(replace(found, end_time=now), sequence)
+            event = event_of(principal, EventKind.REMOVED, card, None, now)
+            return Stands(replace(found, end_time=now), record(connection, card, event))
 
         return await self._write(unit)
 
@@ -234,8 +234,7 @@ class UserCards:
             pin = self._resealed(connection, before.user_card_id, restored.user_card_id)
             user_cards.assign(connection, restored, pin)
         kind = _KIND[card.holding is not None, restored is not None]
-        made = record(
-            connection,
+        made = event_of(
             principal,
             kind,
             card,
@@ -244,7 +243,7 @@ class UserCards:
             pin_changed=restored is not None and restored.has_pin,
             undid_sequence=event.sequence,
         )
-        return Stands(restored, made)
+        return Stands(restored, record(connection, card, made))
 
     def _resealed(self, connection: Connection, old: str, new: str) -> bytes | None:
         """The PIN of an ended assignment, sealed for another one."""
