@@ -8,7 +8,7 @@ import pytest
 from grpc import aio
 
 from swipegate.api.server import Server
-from swipegate.service import user_card_events
+from swipegate.service import watching
 from swipegate.v1 import card_pb2
 from swipegate.v1 import user_card_pb2 as pb
 from tests.api.user_card_calls import ACTIVATION, GOOD, LOST, Calls, at
@@ -178,7 +178,7 @@ async def test_the_number_of_watchers_has_a_bound(
     await people.card(await people.user())
     first = calls.watch(0)
     await first.read()
-    monkeypatch.setattr(user_card_events, "MAX_LISTENERS", 1)
+    monkeypatch.setattr(watching, "MAX_LISTENERS", 1)
     refusal = await refused(calls.watch(0).read())
     assert (refusal.code, refusal.reason) == (STATUS.RESOURCE_EXHAUSTED, "OVERLOADED")
     first.cancel()

@@ -24,7 +24,7 @@ from swipegate.domain.card_request import CardRequest
 from swipegate.domain.errors import SwipegateError, invalid
 from swipegate.domain.fields import canonical_uuid
 from swipegate.domain.replacement import ReplaceCard
-from swipegate.service import paging
+from swipegate.service import ac_systems, paging
 from swipegate.service.assigning import (
     outcome_of_card,
     outcome_of_held,
@@ -39,7 +39,7 @@ from swipegate.service.replacement import type_of
 from swipegate.service.sealing import Sealer
 from swipegate.service.user_card_events import BELL_KEY
 from swipegate.service.watching import WATCH_BATCH, watched
-from swipegate.store import ac_systems, card_assignments, users
+from swipegate.store import card_assignments, users
 from swipegate.store.database import Database, Unit
 from swipegate.v1 import error_pb2
 from swipegate.v1.track_pb2 import DecodedSwipe
@@ -103,9 +103,7 @@ class CardAssignments:
     ) -> CardAssignment:
         command = new.command
         check_command_for(command, type_of(connection, command))
-        system = command.card_ac_system_id or ""
-        if ac_systems.by_id(connection, system) is None:
-            raise SwipegateError(error_pb2.ERROR_REASON_AC_SYSTEM_NOT_FOUND, ac_system_id=system)
+        ac_systems.demand(connection, command.card_ac_system_id or "")
         if users.by_id(connection, command.user_id) is None:
             raise SwipegateError(error_pb2.ERROR_REASON_USER_NOT_FOUND, user_id=command.user_id)
         request = self._requests.create_in(connection, principal, new.reading, now)

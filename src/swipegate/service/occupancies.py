@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from swipegate.domain.errors import SwipegateError
 from swipegate.domain.fields import canonical_uuid, check_name
 from swipegate.domain.occupancy import Occupancy
-from swipegate.service import paging
-from swipegate.store import ac_systems, occupancies, users
+from swipegate.service import ac_systems, paging
+from swipegate.store import occupancies, users
 from swipegate.store.database import Database
 from swipegate.v1 import error_pb2
 
@@ -32,7 +32,7 @@ class Occupancies:
         )
 
         def unit(connection: Connection) -> Occupancy:
-            _check_system(connection, new)
+            ac_systems.demand(connection, new.ac_system_id)
             if occupancies.by_id(connection, new.occupancy_id) is not None:
                 raise SwipegateError(error_pb2.ERROR_REASON_OCCUPANCY_EXISTS, field="occupancy_id")
             _demand_free_name(connection, new)
@@ -61,7 +61,7 @@ class Occupancies:
 
         def unit(connection: Connection) -> Occupancy:
             changed = replace(_demand(connection, key), **new)
-            _check_system(connection, changed)
+            ac_systems.demand(connection, changed.ac_system_id)
             _demand_free_name(connection, changed)
             occupancies.change(connection, changed)
             return changed
@@ -98,11 +98,6 @@ def _demand(connection: Connection, key: str) -> Occupancy:
     if occupancy is None:
         raise SwipegateError(error_pb2.ERROR_REASON_OCCUPANCY_NOT_FOUND, occupancy_id=key)
     return occupancy
-
-
-def _check_system(connection: Connection, new: Occupancy) -> None:
-    if ac_systems.by_id(connection, new.ac_system_id) is None:
-        raise SwipegateError(error_pb2.ERROR_REASON_AC_SYSTEM_NOT_FOUND, ac_system_id=new.ac_system_id)
 
 
 def _demand_free_name(connection: Connection, new: Occupancy) -> None:

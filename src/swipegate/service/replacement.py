@@ -14,10 +14,11 @@ from swipegate.domain.card import Card, CardStatus, CardType
 from swipegate.domain.errors import SwipegateError
 from swipegate.domain.replacement import ReplaceCard, ReplaceResult
 from swipegate.domain.user_card import EventKind, UserCard, check_window
+from swipegate.service import ac_systems
 from swipegate.service.identifiers import new as new_identifier
 from swipegate.service.sealing import Sealer
 from swipegate.service.user_card_events import event_of, record
-from swipegate.store import ac_systems, card_types, cards, user_cards, users
+from swipegate.store import card_types, cards, user_cards, users
 from swipegate.v1 import error_pb2
 
 
@@ -176,9 +177,7 @@ def find_or_create_card(connection: Connection, command: ReplaceCard, now: int) 
 def _create_card(connection: Connection, command: ReplaceCard, system_id: str, number: int, now: int) -> Card:
     kind = type_of(connection, command)
     command.check_new_card(kind)
-    system = ac_systems.by_id(connection, system_id)
-    if system is None:
-        raise SwipegateError(error_pb2.ERROR_REASON_AC_SYSTEM_NOT_FOUND, ac_system_id=system_id)
+    system = ac_systems.demand(connection, system_id)
     if not number and not system.gives_card_numbers:
         raise SwipegateError(error_pb2.ERROR_REASON_AUTOMATIC_NUMBERS_OFF, ac_system_id=system_id)
     free = number or cards.next_free_number(connection, system_id, kind, command.facility_code)

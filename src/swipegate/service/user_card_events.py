@@ -8,15 +8,14 @@ from swipegate.domain.authority import Principal
 from swipegate.domain.card import Card, CardStatus
 from swipegate.domain.errors import SwipegateError, invalid
 from swipegate.domain.user_card import EventKind, UserCard, UserCardEvent
-from swipegate.service.bell import MAX_LISTENERS, Bell
+from swipegate.service.bell import Bell
+from swipegate.service.watching import WATCH_POLL, check_room
 from swipegate.store import outbox, user_card_events
 from swipegate.store.database import Database
 from swipegate.v1 import error_pb2
 
 BELL_KEY = "user_cards"
 """What rings when something was committed."""
-WATCH_POLL = 1.0
-"""Seconds after which a watcher looks again though no bell rang: another server may have written."""
 WATCH_BATCH = 200
 """Events read at a time."""
 
@@ -83,10 +82,7 @@ class UserCardEvents:
 
     async def watch(self, after: int) -> AsyncIterator[UserCardEvent]:
         """Every event past that number, each once and in order, as they are committed; ends with SHUTTING_DOWN."""
-        if self._bell.count >= MAX_LISTENERS:
-            raise SwipegateError(
-                error_pb2.ERROR_REASON_OVERLOADED, what="the list of watchers", bound=MAX_LISTENERS
-            )
+        check_room(self._bell)
         with self._bell.listen(BELL_KEY) as listener:
             if after > await self._database.read(user_card_events.last):
                 raise invalid("after_sequence", "is past the last event")

@@ -28,6 +28,14 @@ class Snapshot(Protocol):
 S = TypeVar("S", bound=Snapshot)
 
 
+def check_room(bell: Bell) -> None:
+    """Raise OVERLOADED where one watcher more would be too many."""
+    if bell.count >= MAX_LISTENERS:
+        raise SwipegateError(
+            error_pb2.ERROR_REASON_OVERLOADED, what="the list of watchers", bound=MAX_LISTENERS
+        )
+
+
 async def watched(
     bell: Bell,
     key: Hashable,
@@ -40,10 +48,7 @@ async def watched(
     `get` gives the snapshot, `events` at most WATCH_BATCH snapshots after a sequence number, in order; what changes
     the thing rings `key`. Raises what `get` raises, INVALID_FIELD, OVERLOADED and SHUTTING_DOWN.
     """
-    if bell.count >= MAX_LISTENERS:
-        raise SwipegateError(
-            error_pb2.ERROR_REASON_OVERLOADED, what="the list of watchers", bound=MAX_LISTENERS
-        )
+    check_room(bell)
     with bell.listen(key) as listener:
         last = await get()
         if after > last.sequence:
