@@ -28,7 +28,7 @@ from tests.databases import Postgres
 
 from benchmarks import pgbench
 from benchmarks.population import CARD_TYPE, SYSTEM, name_of, populate, scattered
-from swipegate.api.interceptors import Border
+from swipegate.api.border import Border
 from swipegate.api.server import tokens_of
 from swipegate.api.user_cards import UserCardServicer
 from swipegate.service import clock
@@ -63,11 +63,12 @@ async def _serve(settings: Settings, where: Where, pipe: Connection, cards: int,
     database.open()
     await populate(database, users=users, cards=cards)
     bell = Bell()
-    server = aio.server(interceptors=(Border(tokens_of(settings)),))
+    border = Border(tokens_of(settings))
+    server = aio.server(handlers=(border,))
     servicer = UserCardServicer(
         UserCards(database, Sealer(b"k" * 32), bell, clock.now), UserCardEvents(database, bell)
     )
-    user_card_pb2_grpc.add_UserCardServiceServicer_to_server(servicer, server)
+    user_card_pb2_grpc.add_UserCardServiceServicer_to_server(servicer, border)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
 

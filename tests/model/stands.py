@@ -11,7 +11,7 @@ import psycopg
 from grpc import aio
 from sqlalchemy import Connection, event
 
-from swipegate.api import interceptors
+from swipegate.api import border
 from swipegate.api.cards import CardServicer
 from swipegate.api.server import Server
 from swipegate.api.user_cards import UserCardServicer
@@ -89,7 +89,7 @@ class InProcess:
         self._where, self._clock, self._faults = where, clock, dict(faults)
         self.commits = self.deaths = 0
         self._mending = asyncio.Lock()
-        interceptors._principal.set(CALLER)  # what the outermost interceptor would do
+        border._principal.set(CALLER)  # what the border would do
 
     async def start(self) -> None:
         """Open the database."""

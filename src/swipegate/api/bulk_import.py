@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from grpc import aio
 
-from swipegate.api.interceptors import principal
+from swipegate.api.border import principal
 from swipegate.api.streams import until_closed
 from swipegate.domain.bulk_import import Report, Rows
 from swipegate.domain.errors import SwipegateError, invalid

@@ -5,8 +5,8 @@ from typing import Any
 
 from grpc import aio
 
+from swipegate.api.border import principal
 from swipegate.api.card_requests import message_of as reading_of
-from swipegate.api.interceptors import principal
 from swipegate.api.times import microseconds, seconds, timestamp
 from swipegate.domain.card_assignment import CardAssignment, HeldCardPolicy
 from swipegate.domain.errors import invalid, name

@@ -5,7 +5,7 @@ from typing import Any
 
 from grpc import aio
 
-from swipegate.api.interceptors import principal
+from swipegate.api.border import principal
 from swipegate.api.times import seconds, timestamp
 from swipegate.domain.card_request import CardRequest, Failure, State
 from swipegate.domain.errors import invalid

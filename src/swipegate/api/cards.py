@@ -4,7 +4,7 @@ from typing import Any
 
 from grpc import aio
 
-from swipegate.api.interceptors import principal
+from swipegate.api.border import principal
 from swipegate.api.masks import changes
 from swipegate.api.times import timestamp
 from swipegate.domain.card import Card, CardStatus, CardType

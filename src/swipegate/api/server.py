@@ -9,16 +9,16 @@ import ssl
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc import aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
-from grpc_reflection.v1alpha import reflection
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from swipegate.api.interceptors import Border
+from swipegate.api.border import Border
 from swipegate.api.servicers import UseCases, add_all
 from swipegate.connectors import webhook
 from swipegate.domain.authority import Licences
@@ -72,7 +72,7 @@ class Server:
         self._settings = settings
         self._exit = contextlib.AsyncExitStack()
         self._grpc: aio.Server | None = None
-        self._health = HealthServicer()
+        self._health = health.aio.HealthServicer()
         self._bell = Bell()
         self.port = 0
         """The port it listens on."""
@@ -108,15 +108,13 @@ class Server:
         self._exit.push_async_callback(asyncio.to_thread, database.close)
         await demand_key(database, sealer)
         use = UseCases(database, sealer, self._bell, settings)
-        server = self._grpc_server(tokens)
+        border = Border(tokens)
+        server = self._grpc_server(border)
         # before a device is touched: a port that is taken must cost no request
         self.port = self._bind(server)
         await self._start_workers(database, sealer, use)
-        names = add_all(use, server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        reflection.enable_server_reflection(
-            [*names, "grpc.health.v1.Health", reflection.SERVICE_NAME], server
-        )
+        names = add_all(use, border)
+        self._add_standard_services(border, names)
 
         await server.start()
         self._grpc = server
@@ -139,9 +137,9 @@ class Server:
         deliveries.start()
         self._exit.push_async_callback(deliveries.stop)
 
-    def _grpc_server(self, tokens: Tokens) -> aio.Server:
+    def _grpc_server(self, border: Border) -> aio.Server:
         return aio.server(
-            interceptors=(Border(tokens),),
+            handlers=(border,),
             maximum_concurrent_rpcs=self._settings.max_concurrent_rpcs,
             options=(
                 ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -152,6 +150,12 @@ class Server:
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ),
         )
+
+    def _add_standard_services(self, border: Any, names: list[str]) -> None:
+        """Health and reflection; the types of their own code ask for a server."""
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, border)
+        reflector = reflection.aio.ReflectionServicer([*names, health.SERVICE_NAME, reflection.SERVICE_NAME])
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflector, border)  # type: ignore[no-untyped-call]
 
     def _bind(self, server: aio.Server) -> int:
         settings = self._settings

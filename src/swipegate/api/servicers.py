@@ -1,10 +1,10 @@
 """Every service of the contract, and the use cases behind it."""
 
 from google.protobuf.descriptor import FileDescriptor
-from grpc import aio
 
 from swipegate.api import tracks as tracks_api
 from swipegate.api.ac_systems import AcSystemServicer
+from swipegate.api.border import Border
 from swipegate.api.bulk_import import BulkImportServicer
 from swipegate.api.card_assignments import CardAssignmentServicer
 from swipegate.api.card_formats import CardFormatServicer
@@ -100,26 +100,26 @@ class UseCases:
         self.bulk_import = BulkImport(database, sealer, bell, now)
 
 
-def add_all(use: UseCases, server: aio.Server) -> list[str]:
-    """Add every service to the server; their full names."""
-    tracks_api.add_to_server(tracks_api.TrackServicer(use.tracks, use.bell), server)
+def add_all(use: UseCases, border: Border) -> list[str]:
+    """Add every service behind the border; their full names."""
+    tracks_api.add_to_server(tracks_api.TrackServicer(use.tracks, use.bell), border)
     requests = CardRequestServicer(use.card_requests)
-    card_request_pb2_grpc.add_CardRequestServiceServicer_to_server(requests, server)
+    card_request_pb2_grpc.add_CardRequestServiceServicer_to_server(requests, border)
     assignments = CardAssignmentServicer(use.card_assignments)
-    card_assignment_pb2_grpc.add_CardAssignmentServiceServicer_to_server(assignments, server)
-    device_pb2_grpc.add_DeviceServiceServicer_to_server(DeviceServicer(use.devices), server)
+    card_assignment_pb2_grpc.add_CardAssignmentServiceServicer_to_server(assignments, border)
+    device_pb2_grpc.add_DeviceServiceServicer_to_server(DeviceServicer(use.devices), border)
     formats = CardFormatServicer(use.card_formats)
-    card_format_pb2_grpc.add_CardFormatServiceServicer_to_server(formats, server)
+    card_format_pb2_grpc.add_CardFormatServiceServicer_to_server(formats, border)
     user_cards = UserCardServicer(use.user_cards, use.user_card_events)
-    user_card_pb2_grpc.add_UserCardServiceServicer_to_server(user_cards, server)
-    card_pb2_grpc.add_CardServiceServicer_to_server(CardServicer(use.cards, use.card_types), server)
+    user_card_pb2_grpc.add_UserCardServiceServicer_to_server(user_cards, border)
+    card_pb2_grpc.add_CardServiceServicer_to_server(CardServicer(use.cards, use.card_types), border)
     occupancies = OccupancyServicer(use.occupancies)
-    occupancy_pb2_grpc.add_OccupancyServiceServicer_to_server(occupancies, server)
-    ac_system_pb2_grpc.add_AcSystemServiceServicer_to_server(AcSystemServicer(use.ac_systems), server)
-    outbox_pb2_grpc.add_OutboxServiceServicer_to_server(OutboxServicer(use.outbox), server)
-    user_pb2_grpc.add_UserServiceServicer_to_server(UserServicer(use.users), server)
+    occupancy_pb2_grpc.add_OccupancyServiceServicer_to_server(occupancies, border)
+    ac_system_pb2_grpc.add_AcSystemServiceServicer_to_server(AcSystemServicer(use.ac_systems), border)
+    outbox_pb2_grpc.add_OutboxServiceServicer_to_server(OutboxServicer(use.outbox), border)
+    user_pb2_grpc.add_UserServiceServicer_to_server(UserServicer(use.users), border)
     bulk_import = BulkImportServicer(use.bulk_import, use.bell)
-    bulk_import_pb2_grpc.add_BulkImportServiceServicer_to_server(bulk_import, server)
+    bulk_import_pb2_grpc.add_BulkImportServiceServicer_to_server(bulk_import, border)
     return [name for file in _FILES for name in _full_names(file)]
 
 

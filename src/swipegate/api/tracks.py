@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 from grpc import aio
 
 from swipegate import core
+from swipegate.api.border import Border
 from swipegate.api.streams import until_closed
 from swipegate.domain.errors import invalid
 from swipegate.service.bell import Bell
@@ -54,7 +55,7 @@ def _config(request: bytes) -> pb.DecodeSwipesConfig | None:
         raise invalid("request", "is no well-formed DecodeSwipesRequest") from None
 
 
-def add_to_server(servicer: TrackServicer, server: aio.Server) -> None:
+def add_to_server(servicer: TrackServicer, server: Border) -> None:
     """Register the service, with DecodeSwipes in raw bytes."""
     handlers = {
         "DecodeSwipe": grpc.unary_unary_rpc_method_handler(

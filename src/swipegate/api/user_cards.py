@@ -5,7 +5,7 @@ from typing import Any
 
 from grpc import aio
 
-from swipegate.api.interceptors import principal
+from swipegate.api.border import principal
 from swipegate.api.masks import changes
 from swipegate.api.times import microseconds, timestamp
 from swipegate.domain.errors import SwipegateError, invalid, name
