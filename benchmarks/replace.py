@@ -29,6 +29,7 @@ from tests.databases import Postgres
 from benchmarks import pgbench
 from benchmarks.population import CARD_TYPE, SYSTEM, name_of, populate, scattered
 from swipegate.api.border import Border
+from swipegate.api.process import settle
 from swipegate.api.server import tokens_of
 from swipegate.api.user_cards import UserCardServicer
 from swipegate.service import clock
@@ -82,6 +83,7 @@ async def _serve(settings: Settings, where: Where, pipe: Connection, cards: int,
     )
     bare_port = bare.add_insecure_port("127.0.0.1:0")
     await bare.start()
+    settle()
     pipe.send((port, bare_port))
     loop = asyncio.get_running_loop()
     while await loop.run_in_executor(None, pipe.recv) is not None:

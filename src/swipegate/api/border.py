@@ -23,8 +23,10 @@ OPEN_SERVICES = ("/grpc.health.v1.", "/grpc.reflection.v1", "/grpc.reflection.v1
 
 log = logging.getLogger(__name__)
 _principal: ContextVar[Principal] = ContextVar("principal")
+_metadata: ContextVar[Iterable[tuple[str, str | bytes]]] = ContextVar("metadata")
+"""What came with the call; ServicerContext.invocation_metadata would decode it a second time."""
 
-Admit = Callable[[aio.ServicerContext[Any, Any]], None]
+Admit = Callable[[], None]
 
 
 def principal() -> Principal:
@@ -59,6 +61,7 @@ class Border(grpc.GenericRpcHandler):
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         """The handler of a method, wrapped at its first call; None for a method that there is not."""
         method = handler_call_details.method
+        _metadata.set(handler_call_details.invocation_metadata)
         wrapped = self._wrapped.get(method)
         if wrapped is None:
             found = (service.service(handler_call_details) for service in self._services)
@@ -69,15 +72,15 @@ class Border(grpc.GenericRpcHandler):
             wrapped = self._wrapped[method] = _wrap(handler, _admit_all if is_open else self._admit)
         return wrapped
 
-    def _admit(self, context: aio.ServicerContext[Any, Any]) -> None:
-        metadata = dict(context.invocation_metadata() or ())
+    def _admit(self) -> None:
+        metadata = dict(_metadata.get())
         scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
         if scheme.lower() != "bearer":
             token = str(metadata.get("jwt", ""))  # the original's header
         _principal.set(self._tokens.verify(token))
 
 
-def _admit_all(_context: aio.ServicerContext[Any, Any]) -> None:
+def _admit_all() -> None:
     pass
 
 
@@ -114,14 +117,14 @@ def _wrap(handler: Any, admit: Admit) -> Any:
 
     async def answer(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
         try:
-            admit(context)
+            admit()
             return await inner(parsed(request), context)
         except Exception as error:
             await _fail(context, error)
 
     async def answers(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         try:
-            admit(context)
+            admit()
             async for response in inner(parsed(request), context):
                 yield response
         except Exception as error:

@@ -126,16 +126,15 @@ def command_of(request: pb.ReplaceCardIfExistsRequest) -> ReplaceCard:
     user_id = canonical_uuid("user_id", request.user_id)
     if request.id and canonical_uuid("id", request.id) != user_id:
         raise invalid("id", "must be user_id where it is given")
-    given = {field.name: value for field, value in request.ListFields()}  # with presence: a given 0 is there
-    fields: dict[str, Any] = {field: given[field] for field in _PLAIN if field in given}
+    fields: dict[str, Any] = {field: getattr(request, field) for field in _PLAIN if request.HasField(field)}
     for field in _TIMES:
-        if field in given:
-            fields[field] = microseconds(field, given[field])
+        if request.HasField(field):
+            fields[field] = microseconds(field, getattr(request, field))
     for field in _UUIDS:
-        if field in given:
-            fields[field] = canonical_uuid(field, given[field])
-    expected = given.get("expected_holder")
-    if expected is not None:
+        if request.HasField(field):
+            fields[field] = canonical_uuid(field, getattr(request, field))
+    if request.HasField("expected_holder"):
+        expected = request.expected_holder
         fields["expected_holder"] = canonical_uuid("expected_holder", expected) if expected else ""
     return ReplaceCard(user_id=user_id, **fields)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from swipegate.api.process import settle
 from swipegate.api.server import FilesError, Server, ServerError
 from swipegate.cli.options import DatabaseUrl, DataDir, Json, settings_or_fail
 from swipegate.cli.output import Exit, console, fail, print_json
@@ -70,6 +71,7 @@ async def _serve(settings: Settings, json: bool) -> None:
         loop.add_signal_handler(number, stop.set)
     server = Server(settings)
     await server.start()
+    settle()
     address = f"{settings.listen.rpartition(':')[0]}:{server.port}"
     if json:
         print_json({"listening": address, "data_dir": str(settings.data_dir), "pc_name": settings.pc_name})

@@ -4,6 +4,9 @@ Every write of the process goes through one thread. It takes whatever callers wa
 another in one transaction, and commits once: durable, and one fsync for many calls. A caller is answered after the
 commit, never before. Savepoints, which keep one caller's failure from the others, cost as much as a write: they are
 only taken when somebody fails, and then the group is run again.
+
+The writer and the event loop share Python's lock, which the writer lets go at every statement and the loop keeps for
+milliseconds. So where statements wait for nobody else, the loop steps aside while a large group is at work.
 """
 
 import asyncio
@@ -12,7 +15,7 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
@@ -34,6 +37,12 @@ MAX_GROUP = 128
 """Callers whose work one commit may carry."""
 MAX_WAITING = 4096
 """Callers that may wait for the writer; the next is refused."""
+MANY = 5
+"""Callers of a group from which on the next one is worth waiting for."""
+GATHER = 0.005
+"""Seconds to wait for as many callers as the last group had."""
+STEP_ASIDE = 0.02
+"""Seconds for which the event loop may stand still for a group."""
 READERS = 2
 """Threads that read while the writer writes."""
 OUTAGE_PAUSE = 1.0
@@ -105,8 +114,11 @@ class Database:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="swipegate-read")
         self._local = threading.local()
         self._read_connections: list[Connection] = []
-        self._jobs: queue.Queue[_Job | None] = queue.Queue(MAX_WAITING)
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
+        self._gathered = threading.Event()
+        self._wanted = 0
+        """Callers for whom the writer waits; 0: it does not."""
         self._accepting = threading.Lock()
         """Held to put a job, and to close: no job comes after the end."""
         self._opened = self._closed = False
@@ -160,10 +172,12 @@ class Database:
         with self._accepting:
             if self._closed:
                 raise SwipegateError(error_pb2.ERROR_REASON_SHUTTING_DOWN)
-            try:
-                self._jobs.put_nowait(job)
-            except queue.Full:
-                raise _overloaded() from None
+            waiting = self._jobs.qsize()
+            if waiting >= MAX_WAITING:
+                raise _overloaded()
+            self._jobs.put(job)
+            if 0 < self._wanted <= waiting + 1:
+                self._gathered.set()
         result: T = await job.future
         return result
 
@@ -200,6 +214,7 @@ class Database:
             self._closed = True
         if self._writer is not None:
             self._jobs.put(None)
+            self._gathered.set()
             self._writer.join()
         self._readers.shutdown()
         for connection in self._read_connections:
@@ -243,16 +258,19 @@ class Database:
         _discard(connection)
 
     def _write_loop(self, connection: Connection | None) -> None:
-        while group := self._next_group():
+        expected = 0
+        while group := self._next_group(expected):
             connection = self._commit_group(connection, group)
+            expected = len(group)
         if connection is not None:
             connection.close()
 
-    def _next_group(self) -> list[_Job]:
-        """What waits, once something does; empty at the end."""
+    def _next_group(self, expected: int) -> list[_Job]:
+        """What waits, once something does and has had a moment to become as many as expected; empty at the end."""
         first = self._jobs.get()
         if first is None:
             return []
+        self._gather(expected - 1)
         group = [first]
         while len(group) < MAX_GROUP:
             try:
@@ -265,12 +283,23 @@ class Database:
             group.append(job)
         return group
 
+    def _gather(self, others: int) -> None:
+        """Let others come to whoever is there. They do under load, and one commit for all is cheaper than two."""
+        if others + 1 < MANY:
+            return
+        self._gathered.clear()
+        self._wanted = others
+        if self._jobs.qsize() < others and not self._closed:
+            self._gathered.wait(GATHER)
+        self._wanted = 0
+
     def _commit_group(self, connection: Connection | None, group: list[_Job]) -> Connection | None:
         """Do the group's work and answer it; the connection for the next group, None where it is lost."""
         try:
             connection, transaction = self._begun(connection)
             with transaction:
-                clean = _run_together(connection, group)
+                with self._alone(group):
+                    clean = _run_together(connection, group)
                 if not clean:
                     transaction.rollback()
             if not clean:
@@ -288,6 +317,18 @@ class Database:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(_settle_all, jobs)
         return connection
+
+    @contextlib.contextmanager
+    def _alone(self, group: list[_Job]) -> Iterator[None]:
+        """Have the event loop wait for the end of the block, where that is worth it and not for long."""
+        if len(group) < MANY or not self.has_one_server:
+            yield
+            return
+        at_work = threading.Lock()
+        with at_work:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                group[0].loop.call_soon_threadsafe(at_work.acquire, True, STEP_ASIDE)
+            yield
 
     def _begun(self, connection: Connection | None) -> tuple[Connection, RootTransaction]:
         """A connection in a transaction; a new one where the server went away while nothing was asked of it."""

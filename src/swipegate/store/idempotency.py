@@ -38,13 +38,13 @@ _FORGET = Statement(delete(idempotency).where(bindparam("until") >= _TIME))
 
 def find(connection: Connection, key: Key) -> tuple[bytes, bytes] | None:
     """MAC of the body and stored answer of the first call."""
-    row = _FIND.first(connection, key._asdict())
+    row = _FIND.first(connection, _values(key))
     return None if row is None else (row[0], row[1])
 
 
 def keep(connection: Connection, key: Key, body_mac: bytes, answer: bytes, now: int) -> None:
     """Remember the answer."""
-    _INSERT.run(connection, {**key._asdict(), "body_mac": body_mac, "answer": answer, "create_time": now})
+    _INSERT.run(connection, {**_values(key), "body_mac": body_mac, "answer": answer, "create_time": now})
 
 
 def forget(connection: Connection, now: int) -> bool:
@@ -53,3 +53,7 @@ def forget(connection: Connection, now: int) -> bool:
     row = _LAST_OF_BATCH.first(connection, {"before": limit})
     _FORGET.run(connection, {"until": limit - 1 if row is None else row[0]})
     return row is not None
+
+
+def _values(key: Key) -> dict[str, str]:
+    return {"subject": key.subject, "method": key.method, "request_id": key.request_id}

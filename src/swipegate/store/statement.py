@@ -30,7 +30,7 @@ class Statement:
 
     def run(self, connection: Connection, parameters: Mapping[str, Any]) -> None:
         """Execute for the effect."""
-        self._execute(connection, parameters).close()
+        self._execute(connection, parameters)  # the cursor closes as nobody holds it
 
     def run_all(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Execute for the effect, once a row; every row has the same names."""
@@ -43,9 +43,7 @@ class Statement:
 
     def first(self, connection: Connection, parameters: Mapping[str, Any]) -> Row | None:
         """The first row, None where there is none."""
-        cursor = self._execute(connection, parameters)
-        row: Row | None = cursor.fetchone()
-        cursor.close()
+        row: Row | None = self._execute(connection, parameters).fetchone()
         return row
 
     def rows(self, connection: Connection, parameters: Mapping[str, Any]) -> Generator[Row, None, None]:
@@ -62,7 +60,7 @@ class Statement:
     def _execute(self, connection: Connection, parameters: Mapping[str, Any]) -> DBAPICursor:
         dialect = connection.dialect
         sql, arguments = self._compiled.get(dialect.name) or self._compile(dialect, parameters)
-        driver: Any = connection.connection.driver_connection  # both drivers make the cursor themselves
+        driver: Any = connection.connection.dbapi_connection  # both drivers make the cursor themselves
         cursor: DBAPICursor = driver.execute(sql, arguments(parameters))
         return cursor
 
@@ -81,8 +79,7 @@ class Statement:
         elif len(order) > 1:
             self._compiled[dialect.name] = str(compiled), itemgetter(*order)
         else:
-            pick = itemgetter(*order) if len(order) > 1 else lambda given: [given[name] for name in order]
-            self._compiled[dialect.name] = str(compiled), pick
+            self._compiled[dialect.name] = str(compiled), lambda given: [given[name] for name in order]
         return self._compiled[dialect.name]
 
 
