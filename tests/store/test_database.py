@@ -66,6 +66,66 @@ async def test_many_writes_share_a_commit(database: Database) -> None:
     assert await database.read(_count) == 301
 
 
+def _pause(seconds: float) -> module.Unit[None]:
+    return lambda _: time.sleep(seconds)
+
+
+@both
+async def test_nobody_waits_for_callers_who_do_not_come(database: Database) -> None:
+    """After a large group one who is alone is served, and so is one in the middle of an end."""
+    await asyncio.gather(*(database.write(_add(new_id())) for _ in range(200)))
+    begin = time.monotonic()
+    await database.write(_add(new_id()))
+    assert time.monotonic() - begin < 2  # GATHER, and a slow machine
+    await asyncio.gather(*(database.write(_add(new_id())) for _ in range(200)))
+    last = asyncio.create_task(database.write(_count))
+    await asyncio.sleep(0)
+    await asyncio.to_thread(database.close)
+    assert await last == 401
+
+
+async def test_callers_who_come_a_little_later_share_the_commit(database: Database) -> None:
+    async def later(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await database.write(_add(new_id()))
+
+    await asyncio.gather(*(database.write(_add(new_id())) for _ in range(module.MANY)))
+    before = database.commits
+    for _ in range(20):
+        await asyncio.gather(*(later(turns) for turns in range(module.MANY)))
+    assert database.commits - before < 20 * module.MANY / 2
+
+
+async def test_the_event_loop_stands_still_for_a_group_but_not_for_long(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "STEP_ASIDE", 0.2)
+    at_work = threading.Event()
+    group = [asyncio.create_task(database.write(lambda _: at_work.wait(10)))]
+    await asyncio.sleep(0.05)  # the writer has it
+    group += [asyncio.create_task(database.write(_pause(0.1))) for _ in range(10)]
+    await asyncio.sleep(0)
+    gaps, last = [], time.monotonic()
+    at_work.set()
+    while not all(task.done() for task in group):
+        await asyncio.sleep(0.001)
+        now = time.monotonic()
+        gaps.append(now - last)
+        last = now
+    assert 0.15 < max(gaps) < 0.8  # of the second that the group takes
+    assert sum(gap > 0.15 for gap in gaps) == 1
+
+
+async def test_a_few_callers_stop_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STEP_ASIDE", 10)
+    writing = asyncio.create_task(database.write(_pause(0.5)))
+    begin = time.monotonic()
+    await asyncio.sleep(0.1)
+    assert time.monotonic() - begin < 0.4
+    await writing
+
+
 @both
 async def test_a_failure_undoes_its_own_work_alone(database: Database) -> None:
     def fails(connection: Connection) -> None:
