@@ -28,7 +28,7 @@ import psycopg
 from grpc import aio
 from sqlalchemy import Connection as SqlConnection
 
-from swipegate.api.server import database_of, tokens_of
+from swipegate.api.server import database_of
 from swipegate.domain.ac_system import AcSystem
 from swipegate.domain.authority import Principal
 from swipegate.domain.replacement import ReplaceCard
@@ -37,6 +37,7 @@ from swipegate.service import clock
 from swipegate.service.bell import Bell
 from swipegate.service.bulk_import import BulkImport
 from swipegate.service.sealing import Sealer
+from swipegate.service.tokens import tokens_of
 from swipegate.settings import Settings, load
 from swipegate.store import ac_systems
 from swipegate.store.database import Database

@@ -30,11 +30,11 @@ from benchmarks import pgbench
 from benchmarks.population import CARD_TYPE, SYSTEM, name_of, populate, scattered
 from swipegate.api.border import Border
 from swipegate.api.process import settle
-from swipegate.api.server import tokens_of
 from swipegate.api.user_cards import UserCardServicer
 from swipegate.service import clock
 from swipegate.service.bell import Bell
 from swipegate.service.sealing import Sealer
+from swipegate.service.tokens import tokens_of
 from swipegate.service.user_card_events import UserCardEvents
 from swipegate.service.user_cards import UserCards
 from swipegate.settings import Settings, load

@@ -10,8 +10,9 @@ import hypothesis
 import pytest
 from grpc import aio
 
-from swipegate.api.server import Server, tokens_of
+from swipegate.api.server import Server
 from swipegate.domain.authority import PERMISSIONS
+from swipegate.service.tokens import tokens_of
 from swipegate.settings import Settings, load
 from swipegate.v1 import (
     ac_system_pb2_grpc,

@@ -10,8 +10,8 @@ from typing import Self
 
 from sqlalchemy import URL
 
-from swipegate.api.server import tokens_of
 from swipegate.domain.authority import PERMISSIONS
+from swipegate.service.tokens import tokens_of
 from swipegate.settings import load
 
 START_TIMEOUT = 20.0

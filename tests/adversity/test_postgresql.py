@@ -16,9 +16,10 @@ import pytest
 from grpc import aio
 from sqlalchemy import Connection, func, select
 
-from swipegate.api.server import Server, tokens_of
+from swipegate.api.server import Server
 from swipegate.domain.authority import PERMISSIONS
 from swipegate.domain.user import User
+from swipegate.service.tokens import tokens_of
 from swipegate.settings import Settings
 from swipegate.store import engine as engines
 from swipegate.store import schema, users

@@ -15,7 +15,8 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from swipegate.api.server import Server, tokens_of
+from swipegate.api.server import Server
+from swipegate.service.tokens import tokens_of
 from swipegate.settings import Settings, load
 from swipegate.store import user_cards as user_cards_store
 from swipegate.v1 import card_pb2

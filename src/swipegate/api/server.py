@@ -21,7 +21,6 @@ from sqlalchemy.exc import ArgumentError
 from swipegate.api.border import Border
 from swipegate.api.servicers import UseCases, add_all
 from swipegate.connectors import webhook
-from swipegate.domain.authority import Licences
 from swipegate.host.local import LocalHost
 from swipegate.service import clock, keys
 from swipegate.service.bell import Bell
@@ -29,13 +28,12 @@ from swipegate.service.deliveries import Deliveries
 from swipegate.service.housekeeping import Housekeeping
 from swipegate.service.installation import demand_key
 from swipegate.service.sealing import Sealer
-from swipegate.service.tokens import Tokens
+from swipegate.service.tokens import tokens_of
 from swipegate.settings import Settings
 from swipegate.store.database import Database
 
 MAX_MESSAGE = 4 * 1024 * 1024
 """Bytes of a message; gRPC's own default, which every client shares."""
-TOKEN_KEY = "token.key"  # noqa: S105 - a file name
 SEALING_KEY = "sealing.key"
 DATABASE = "swipegate.db"
 log = logging.getLogger(__name__)
@@ -47,12 +45,6 @@ class ServerError(Exception):
 
 class FilesError(ServerError):
     """A file that the server needs cannot be used: the data folder, a key, the database, a certificate."""
-
-
-def tokens_of(settings: Settings) -> Tokens:
-    """The tokens of an installation; its key is made at first use."""
-    licences = Licences(settings.licensed_clients, settings.switched_off_users)
-    return Tokens(keys.load_or_create(settings.data_dir / TOKEN_KEY), licences)
 
 
 def database_of(settings: Settings) -> Path | URL:

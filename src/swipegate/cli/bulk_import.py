@@ -47,6 +47,7 @@ _LOST = "Internal error from Core"
 """What grpc.aio makes of the server's own answer where that comes while a message is being written."""
 
 app = typer.Typer(
+    add_completion=False,
     help="Import users and cards from CSV files. An import that was cut off can be run again.",
     no_args_is_help=True,
 )

@@ -17,7 +17,9 @@ from swipegate.cli.token import mint
 from swipegate.v1 import card_pb2, card_pb2_grpc, user_card_pb2, user_card_pb2_grpc
 
 app = typer.Typer(
-    help="Show a card and who held it; mark it lost, stolen or good again.", no_args_is_help=True
+    add_completion=False,
+    help="Show a card and who held it; mark it lost, stolen or good again.",
+    no_args_is_help=True,
 )
 
 CardId = Annotated[str, typer.Argument(help="The card's id, a UUID.")]

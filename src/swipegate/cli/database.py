@@ -19,7 +19,11 @@ from swipegate.store import engine, revision, schema
 from swipegate.store.database import Database
 from swipegate.store.revision import DatabaseFileError, DatabaseUnavailableError, Found
 
-app = typer.Typer(help="Look at the database, or bring it to this version's schema.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False,
+    help="Look at the database, or bring it to this version's schema.",
+    no_args_is_help=True,
+)
 
 KEYS = {True: "fits", False: "does not fit", None: "not used yet"}
 """What is said of sealing.key."""

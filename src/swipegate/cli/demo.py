@@ -11,7 +11,7 @@ from grpc import aio
 from rich.padding import Padding
 
 from swipegate import core
-from swipegate.api.server import Server, tokens_of
+from swipegate.api.server import Server
 from swipegate.cli import client, render
 from swipegate.cli.output import Exit, console, fail
 from swipegate.cli.sources import swipe_of
@@ -21,6 +21,7 @@ from swipegate.devices.simulators import find_simulator
 from swipegate.devices.simulators.base import Simulator
 from swipegate.devices.simulators.cards import SimulatedCard
 from swipegate.domain.authority import READ_TRACK_DATA
+from swipegate.service.tokens import tokens_of
 from swipegate.settings import load
 from swipegate.v1 import (
     ac_system_pb2,

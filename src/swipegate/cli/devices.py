@@ -24,6 +24,7 @@ from swipegate.v1 import device_pb2 as pb
 from swipegate.v1 import device_pb2_grpc
 
 app = typer.Typer(
+    add_completion=False,
     help="Show what is plugged in here; register readers with a server; read a card on the spot.",
     invoke_without_command=True,
 )

@@ -20,6 +20,7 @@ MAX_FILE = 1024 * 1024
 """Bytes of a file of card formats."""
 
 app = typer.Typer(
+    add_completion=False,
     help="List the card formats that come with Swipegate; try formats on a sample; find one from samples.",
     no_args_is_help=True,
 )

@@ -8,22 +8,7 @@ from contextlib import suppress
 
 import typer
 
-from swipegate.cli import (
-    assign,
-    bulk_import,
-    cards,
-    database,
-    decode,
-    demo,
-    devices,
-    encode,
-    formats,
-    serve,
-    simulate,
-    systems,
-    token,
-    users,
-)
+from swipegate.cli.commands import Commands
 from swipegate.cli.output import Exit, complain
 
 NO_ROOM = {errno.ENOSPC, errno.EBADF, errno.EDQUOT, errno.EIO}
@@ -31,6 +16,7 @@ NO_ROOM = {errno.ENOSPC, errno.EBADF, errno.EDQUOT, errno.EIO}
 
 app = typer.Typer(
     name="swipegate",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -44,20 +30,11 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 something did not read, 2 wrong usage, 3 server or device not reachable, "
     "4 rows of a file refused.",
 )
-app.command("serve")(serve.serve)
-app.command("demo")(demo.demo)
-app.command("decode")(decode.decode)
-app.command("encode")(encode.encode)
-app.add_typer(devices.app, name="devices")
-app.command("assign")(assign.assign)
-app.add_typer(formats.app, name="formats")
-app.add_typer(cards.app, name="cards")
-app.add_typer(users.app, name="users")
-app.add_typer(database.app, name="database")
-app.add_typer(systems.app, name="systems")
-app.add_typer(bulk_import.app, name="import")
-app.command("simulate")(simulate.simulate)
-app.command("token")(token.token)
+
+
+@app.callback()
+def _swipegate() -> None:
+    pass  # the commands are those of cli/commands.py
 
 
 def main() -> None:

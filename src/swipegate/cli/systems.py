@@ -30,6 +30,7 @@ _MAX_SECRET_FILE = 1024
 """Bytes."""
 
 app = typer.Typer(
+    add_completion=False,
     help="Access control systems: make them, have them told of their cards, see what they were told.",
     no_args_is_help=True,
 )

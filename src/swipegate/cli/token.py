@@ -5,12 +5,11 @@ from typing import Annotated
 
 import typer
 
-from swipegate.api.server import tokens_of
 from swipegate.cli.options import DataDir, Json, settings_or_fail
 from swipegate.cli.output import Exit, fail, print_json
 from swipegate.domain.authority import PERMISSIONS, READ_TRACK_DATA
 from swipegate.service.keys import KeyFileError
-from swipegate.service.tokens import MAX_NAME
+from swipegate.service.tokens import MAX_NAME, tokens_of
 
 MAX_HOURS = 24 * 366
 

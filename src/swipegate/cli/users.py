@@ -15,7 +15,7 @@ from swipegate.cli.token import mint
 from swipegate.v1 import user_pb2 as pb
 from swipegate.v1 import user_pb2_grpc
 
-app = typer.Typer(help="List who can hold cards.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="List who can hold cards.", no_args_is_help=True)
 
 PAGE = 1000
 """Users asked for at a time."""

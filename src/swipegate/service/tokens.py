@@ -8,6 +8,8 @@ import jwt
 
 from swipegate.domain.authority import Licences, Principal
 from swipegate.domain.errors import SwipegateError
+from swipegate.service import keys
+from swipegate.settings import Settings
 from swipegate.v1 import error_pb2
 
 AUDIENCE = "swipegate"
@@ -21,6 +23,8 @@ MAX_REMEMBERED = 4096
 """Tokens whose signature need not be checked again."""
 MAX_NAME = 256
 """Characters of a subject or client."""
+KEY_FILE = "token.key"
+"""In the data folder."""
 
 
 class Tokens:
@@ -79,6 +83,12 @@ class Tokens:
             RecursionError,
         ):  # the header is parsed before the signature is checked
             raise _refused("it is malformed, for somebody else, or signed by another key") from None
+
+
+def tokens_of(settings: Settings) -> Tokens:
+    """The tokens of an installation; its key is made at first use. Raises KeyFileError and OSError."""
+    licences = Licences(settings.licensed_clients, settings.switched_off_users)
+    return Tokens(keys.load_or_create(settings.data_dir / KEY_FILE), licences)
 
 
 def _principal_of(claims: dict[str, object]) -> Principal:
