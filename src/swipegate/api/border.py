@@ -40,9 +40,9 @@ class Border(grpc.GenericRpcHandler):
     In: a valid token, save for health and reflection, then the parsing of the request. Out: a SwipegateError becomes
     its status, anything else INTERNAL, whose text tells nothing.
 
-    It stands in a server's place where services are added. An aio server waits for the first call of each method that
-    was registered with it, and looks at all of them again at every call: 56 methods cost 70 us a call, and an
-    interceptor 20 more. What one generic handler finds by name costs neither.
+    It stands in a server's place where services are added. An aio server waits for a call of each method that was
+    registered with it, and looks at all of these waits again at every call: some 50 us for 56 methods. What one
+    generic handler finds by name costs nothing of that, nor an interceptor's coroutine.
     """
 
     def __init__(self, tokens: Tokens) -> None:

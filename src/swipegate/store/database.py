@@ -39,7 +39,7 @@ MAX_WAITING = 4096
 """Callers that may wait for the writer; the next is refused."""
 MANY = 5
 """Callers of a group from which on the next one is worth waiting for."""
-GATHER = 0.005
+GATHER = 0.01
 """Seconds to wait for as many callers as the last group had."""
 STEP_ASIDE = 0.02
 """Seconds for which the event loop may stand still for a group."""
