@@ -43,9 +43,10 @@ def read(url: str, driver: str, *arguments: str) -> tuple[int, dict[str, Any] | 
 @pytest.mark.slow
 @pytest.mark.parametrize("device", sorted({*simulator_names()} & {*driver_names()}))
 def test_every_simulator_gives_a_card_to_its_driver(device: str) -> None:
-    with simulated(device, "--every", "0.2") as (url, _):
+    # a reader on a bare line parts swipes by silence, and a busy machine does not hear a short one
+    with simulated(device, "--every", "1") as (url, _):
         code, swipe = read(url, device)
-    assert code == 0
+    assert code == 0, swipe
     assert isinstance(swipe, dict)
     assert swipe["card_number"].startswith("411111")
     assert PAN not in json.dumps(swipe)
