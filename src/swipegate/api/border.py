@@ -112,7 +112,7 @@ def _wrap(handler: Any, admit: Admit) -> Any:
     }
     attribute, make = kinds[bool(handler.request_streaming), bool(handler.response_streaming)]
     inner = getattr(handler, attribute)
-    # gRPC's own parsing stands before every interceptor, and what it raises goes to the client as it is
+    # gRPC's own parsing would stand before the border, and what it raises goes to the client as it is
     parsed = _parser(handler.request_deserializer, bool(handler.request_streaming))
 
     async def answer(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
