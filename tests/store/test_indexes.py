@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from swipegate.store import card_types, user_cards, users
+from swipegate.store import card_types, cards, user_cards, users
 from swipegate.store.database import Database
 
 
@@ -22,6 +22,18 @@ from swipegate.store.database import Database
             "SEARCH card USING INDEX card_number (ac_system_id=? AND card_type=?)",
         ),
         (user_cards, "_HELD_BY", {"user_id": "u"}, "SEARCH user_card USING INDEX user_card_of_user"),
+        (
+            user_cards,
+            "_END",
+            {"key": "c", "now": 1},
+            "SEARCH user_card USING INDEX user_card_open (card_id=?)",
+        ),
+        (
+            cards,
+            "_BY_ID",
+            {"card_id": "c"},
+            "SEARCH user_card_event USING COVERING INDEX user_card_event_of_card (card_id=?)",
+        ),
         (
             users,
             "_OF_OCCUPANCY",
@@ -38,12 +50,12 @@ def test_what_is_looked_up_has_an_index(
 
     def unit(connection: Connection) -> str:
         prepared = getattr(noun, statement)
-        prepared.first(connection, key)
+        prepared.run(connection, key)
         sql, arguments = prepared._compiled["sqlite"]
         rows = connection.connection.cursor().execute(f"EXPLAIN QUERY PLAN {sql}", arguments(key))
         return "; ".join(row[3] for row in rows.fetchall())
 
-    found = asyncio.run(database.read(unit))
+    found = asyncio.run(database.write(unit))
     database.close()
     assert expected in found
     assert "TEMP B-TREE" not in found

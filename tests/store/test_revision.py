@@ -95,12 +95,15 @@ def test_the_schema_is_that_of_the_newest_revision(kind: str) -> None:
     assert {script.revision for script in scripts.walk_revisions()} == revision._known()
 
 
-@pytest.mark.parametrize("way", ["from an older one", "from nothing"])
+@pytest.mark.parametrize("way", ["from an older one", "from the last one", "from nothing"])
 def test_an_upgraded_database_is_as_a_new_one(
     where: Where, tmp_path: Path, request: pytest.FixtureRequest, way: str
 ) -> None:
     if way == "from nothing":
         run_revisions(where, schema.REVISION)
+    elif way == "from the last one":
+        run_revisions(where, "0002")
+        open_and_close(where, upgrade=True)
     else:
         make_older(where)
         open_and_close(where, upgrade=True)
@@ -117,7 +120,7 @@ def test_an_upgraded_database_is_as_a_new_one(
 
 def test_an_older_database_stays_as_it_is_unless_told(older: Where) -> None:
     before = picture(older)
-    wanted = "schema revision 0001.* needs 0002.*`swipegate database upgrade`.*--upgrade-database"
+    wanted = "schema revision 0001.* needs 0003.*`swipegate database upgrade`.*--upgrade-database"
     with pytest.raises(SchemaVersionError, match=wanted):
         open_and_close(older)
     assert picture(older) == before
@@ -250,7 +253,7 @@ def test_each_statement_of_an_upgrade_fails(older: Where) -> None:
         assert picture(older) == before, seen[-1]
     assert seen[-1] == "COMMIT"
     assert step > 40
-    assert look(older, "SELECT version_num FROM alembic_version") == [("0002",)]
+    assert look(older, "SELECT version_num FROM alembic_version") == [("0003",)]
     assert differences(older) == []
 
 
@@ -313,7 +316,7 @@ async def test_many_servers_make_a_new_database_at_the_same_time(where: Where) -
 @pytest.mark.parametrize(
     ("statements", "says"),
     [
-        (["UPDATE alembic_version SET version_num = '9999'"], "revision 9999.*needs 0002.*newer Swipegate"),
+        (["UPDATE alembic_version SET version_num = '9999'"], "revision 9999.*needs 0003.*newer Swipegate"),
         (["DELETE FROM alembic_version"], r"another program \(revision none\)"),
         (["INSERT INTO alembic_version VALUES ('0001')"], r"another program \(revision 000., 000.\)"),
         (

@@ -61,7 +61,7 @@ def _assign(
 ) -> tuple[str, int]:
     now = time_after(card, now)
     if card.holding is not None:
-        user_cards.end(connection, card.holding.user_card_id, now)
+        user_cards.end(connection, card.card_id, now)
     new = UserCard(
         user_card_id=new_identifier(now),
         card_id=card.card_id,

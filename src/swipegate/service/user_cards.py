@@ -120,7 +120,7 @@ class UserCards:
                 return Stands(found, 0)
             card = _card_of(connection, found.card_id)
             now = time_after(card, self._clock())
-            user_cards.end(connection, key, now)
+            user_cards.end(connection, card.card_id, now)
             event = event_of(principal, EventKind.REMOVED, card, None, now)
             return Stands(replace(found, end_time=now), record(connection, card, event))
 
@@ -225,7 +225,7 @@ class UserCards:
         """The holder before, if there was one, holds the card again."""
         before, restored = event.before, None
         if card.holding is not None:
-            user_cards.end(connection, card.holding.user_card_id, now)
+            user_cards.end(connection, card.card_id, now)
         if before is not None:
             check_good(card)
             if users.by_id(connection, before.user_id) is None:

@@ -27,6 +27,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from swipegate.domain.errors import SwipegateError
 from swipegate.store import engine, revision
+from swipegate.store.checkpoint import Checkpoints
 from swipegate.store.revision import DatabaseFileError, DatabaseUnavailableError
 from swipegate.v1 import error_pb2
 
@@ -116,6 +117,7 @@ class Database:
         self._read_connections: list[Connection] = []
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
+        self._checkpoints: Checkpoints | None = None
         self._gathered = threading.Event()
         self._wanted = 0
         """Callers for whom the writer waits; 0: it does not."""
@@ -150,6 +152,8 @@ class Database:
             revision.prepare(self._engine, name, upgrade=upgrade)
             # made here, not in the writer's thread, where nobody would see it fail
             connection = engine.connect(self._engine, writer=True)
+            if isinstance(self._where, Path):
+                self._checkpoints = Checkpoints(self._engine)
         except OSError as error:
             raise DatabaseFileError(f"{name}: {error.strerror}") from None
         except DBAPIError as error:
@@ -216,6 +220,8 @@ class Database:
             self._jobs.put(None)
             self._gathered.set()
             self._writer.join()
+        if self._checkpoints is not None:
+            self._checkpoints.close()
         self._readers.shutdown()
         for connection in self._read_connections:
             connection.close()
@@ -306,6 +312,8 @@ class Database:
                 with connection.begin():
                     _run_apart(connection, group)
             self.commits += 1
+            if self._checkpoints is not None:
+                self._checkpoints.written(connection)
         except Exception as error:  # the begin or the commit failed: nobody's work is known to be durable
             connection, told = _after_failure(connection, error)
             for job in group:

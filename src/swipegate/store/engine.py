@@ -47,6 +47,8 @@ _PRIMARY = 0xFF
 """The part of SQLite's error code that says the kind (sqlite.org/rescode.html)."""
 _CACHE = 64 * 1024
 """KiB of the file that SQLite keeps in memory, a connection: the upper pages of a million rows' indexes."""
+LONG_LOG = 16_000
+"""Pages of 4 KiB in the log of an SQLite database from which on every commit tries to move them into the file."""
 
 
 def create(where: Path | URL) -> Engine:
@@ -114,6 +116,12 @@ def is_unchanged(connection: Connection, since: int) -> bool:
     return since >= 0 and bool(getattr(driver, "in_transaction", False)) and mark(connection) == since
 
 
+def checkpoint(connection: Connection) -> bool:
+    """Move SQLite's log into the file as far as nobody has to wait for it; whether the log is long."""
+    _busy, pages, _moved = connection.connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return int(pages) >= LONG_LOG
+
+
 def is_passing(error: BaseException) -> bool:
     """Whether it is the database that cannot do it now (busy, full, gone), and not the statement that is wrong."""
     cause = getattr(error, "orig", None) or error
@@ -179,6 +187,7 @@ def _sqlite(path: Path) -> Engine:
             "foreign_keys=ON",
             "secure_delete=ON",  # what is wiped is overwritten
             f"cache_size=-{_CACHE}",
+            f"wal_autocheckpoint={LONG_LOG}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0002"
+REVISION = "0003"
 """Of this schema: the newest of migrations/versions/. A database of another revision is refused or upgraded."""
 
 metadata = MetaData()
@@ -155,7 +155,12 @@ user_card_event = Table(
     Column("client", String(256), nullable=False),
 )
 """The audit and the watchers' stream in one: the writer is alone, so its numbers are in the order of the commits."""
-Index("user_card_event_of_card", user_card_event.c.card_id, user_card_event.c.sequence)
+Index(
+    "user_card_event_of_card",
+    user_card_event.c.card_id,
+    user_card_event.c.sequence,
+    user_card_event.c.time,  # every look-up of a card asks for its last one: then no page of the table is read
+)
 
 outbox = Table(
     "outbox",

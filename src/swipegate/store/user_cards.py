@@ -26,7 +26,7 @@ _BY_ID = Statement(select(*COLUMNS).where(_C.user_card_id == bindparam("user_car
 _ASSIGN = Statement(insert(user_card))
 _END = Statement(
     update(user_card)
-    .where(_C.user_card_id == bindparam("key"), _C.end_time.is_(None))
+    .where(_C.card_id == bindparam("key"), _C.end_time.is_(None))  # by the index that was just read
     .values(end_time=bindparam("now"))
 )
 _AMEND = Statement(
@@ -74,9 +74,9 @@ def assign_all(connection: Connection, new: Iterable[UserCard]) -> None:
     _ASSIGN.run_all(connection, [_values(one, None) for one in new])
 
 
-def end(connection: Connection, user_card_id: str, now: int) -> None:
-    """End an open assignment."""
-    _END.run(connection, {"key": user_card_id, "now": now})
+def end(connection: Connection, card_id: str, now: int) -> None:
+    """End the open assignment of a card."""
+    _END.run(connection, {"key": card_id, "now": now})
 
 
 def amend(connection: Connection, changed: UserCard, sealed_pin: bytes | None) -> None:
