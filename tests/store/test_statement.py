@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    Integer,
     LargeBinary,
     MetaData,
     Table,
@@ -17,7 +18,7 @@ from sqlalchemy import (
 )
 
 from swipegate.store import engine
-from swipegate.store.statement import LookUp, Statement
+from swipegate.store.statement import LookUp, NumberedInsert, Statement
 from tests.databases import Where, both
 
 _TABLE = Table(
@@ -97,3 +98,16 @@ def test_a_look_up_by_many_keys(connection: Connection) -> None:
     for size in (0, 1, 8, 9, 65, 513, len(wanted)):
         found = [number for (number,) in look_up.rows(connection, wanted[-size:] if size else [])]
         assert sorted(found) == sorted(set(wanted[-size:] if size else []) - {-1})
+
+
+@both
+def test_an_insert_tells_the_number_of_its_row(connection: Connection) -> None:
+    numbered = Table(
+        "numbered", MetaData(), Column("number", Integer, primary_key=True), Column("text", Text)
+    )
+    numbered.create(connection)
+    add = NumberedInsert(insert(numbered), numbered.c.number)
+    numbers = [add.run(connection, {"text": text}) for text in ("one", "two", "three")]
+    rows = Statement(select(numbered.c.text, numbered.c.number)).all(connection, {})
+    assert sorted(rows) == sorted(zip(("one", "two", "three"), numbers, strict=True))
+    assert numbers == sorted(set(numbers))

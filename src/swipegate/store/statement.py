@@ -107,6 +107,22 @@ def _copy(cursor: Any, dialect: Dialect, clause: Insert, rows: Sequence[Mapping[
             copy.write_row([row[name] for name in names])
 
 
+class NumberedInsert:
+    """An INSERT into a table that numbers its rows in the column."""
+
+    def __init__(self, clause: Insert, column: ColumnElement[int]) -> None:
+        self._plain = Statement(clause)
+        self._returning = Statement(clause.returning(column))
+
+    def run(self, connection: Connection, parameters: Mapping[str, Any]) -> int:
+        """Execute; the number of the new row."""
+        if connection.dialect.name == "sqlite":  # RETURNING costs it as much as the rest of the insert
+            return int(self._plain._execute(connection, parameters).lastrowid)
+        row = self._returning.first(connection, parameters)
+        assert row is not None
+        return int(row[0])
+
+
 class _PlannedEachTime(Statement):
     """A statement that PostgreSQL does not prepare.
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select
 
 from swipegate.domain.user_card import EventKind, UserCard, UserCardEvent
 from swipegate.store.schema import user_card_event
-from swipegate.store.statement import Row, Statement
+from swipegate.store.statement import NumberedInsert, Row, Statement
 
 _E = user_card_event.c
 _COLUMNS = (
@@ -26,7 +26,7 @@ _COLUMNS = (
     _E.subject,
     _E.client,
 )
-_APPEND = Statement(insert(user_card_event).returning(_E.sequence))
+_APPEND = NumberedInsert(insert(user_card_event), _E.sequence)
 _BY_SEQUENCE = Statement(select(*_COLUMNS).where(_E.sequence == bindparam("sequence")))
 _AFTER = Statement(
     select(*_COLUMNS)
@@ -45,9 +45,7 @@ _LAST_OF_CARD = Statement(select(func.max(_E.sequence)).where(_E.card_id == bind
 
 def append(connection: Connection, event: UserCardEvent) -> int:
     """Store the event; its sequence."""
-    row = _APPEND.first(connection, _values(event))
-    assert row is not None
-    return int(row[0])
+    return _APPEND.run(connection, _values(event))
 
 
 def append_all(connection: Connection, events: Iterable[UserCardEvent]) -> None:
