@@ -16,7 +16,9 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
+from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,8 @@ from swipegate.v1.user_card_pb2 import ReplaceCardIfExistsRequest, ReplaceCardIf
 CALLS = 64
 """In flight."""
 CHANNELS = 4
+MOST = 5000
+"""Requests prepared for a second of a round."""
 ECHO = "/benchmark.Echo/Echo"
 REPLACE = "/swipegate.v1.UserCardService/ReplaceCardIfExists"
 FOLDER = Path(__file__).parent.parent / "build"
@@ -135,24 +139,16 @@ class Callers:
             for channel in self.channels[:CHANNELS]
         ]
         self._echoes = [channel.unary_unary(ECHO) for channel in self.channels[CHANNELS:]]
-        self._cards, self._users = scattered(cards), users
-        self._taken: dict[int, int] = {}
-        """How often a card was moved."""
-        self._calls = 0
+        self._requests = moves(cards, users)
+        self._prepared: deque[ReplaceCardIfExistsRequest] = deque()
+
+    def prepare(self, count: int) -> None:
+        """Make that many requests: to think them up is no part of a call."""
+        self._prepared.extend(islice(self._requests, count - len(self._prepared)))
 
     async def replace(self, number: int) -> None:
         """Move the next card on to the next user."""
-        card = next(self._cards)
-        moved = self._taken[card] = self._taken.get(card, 0) + 1
-        self._calls += 1
-        request = ReplaceCardIfExistsRequest(
-            user_id=name_of("user", (card + moved) % self._users),
-            card_type=CARD_TYPE,
-            card_ac_system_id=SYSTEM,
-            internal_card_number=card + 1,
-            external_card_number=f"{card + 1}",
-            request_id=name_of("request", self._calls),
-        )
+        request = self._prepared.popleft() if self._prepared else next(self._requests)
         answer = await self._replaces[number % CHANNELS](request, metadata=self._metadata, timeout=30)
         assert answer.previous_user_id != answer.current_user_id
 
@@ -161,12 +157,28 @@ class Callers:
         await self._echoes[number % CHANNELS](b"x" * 230, timeout=30)
 
 
+def moves(cards: int, users: int) -> Iterator[ReplaceCardIfExistsRequest]:
+    """Requests without end, each of which moves a card to another user."""
+    taken: dict[int, int] = {}
+    for calls, card in enumerate(scattered(cards)):
+        moved = taken[card] = taken.get(card, 0) + 1
+        yield ReplaceCardIfExistsRequest(
+            user_id=name_of("user", (card + moved) % users),
+            card_type=CARD_TYPE,
+            card_ac_system_id=SYSTEM,
+            internal_card_number=card + 1,
+            external_card_number=f"{card + 1}",
+            request_id=name_of("request", calls),
+        )
+
+
 async def measure(pipe: Connection, callers: Callers, rounds: int, seconds: float) -> dict[str, Any]:
     """Medians of rounds in turns, and what the server spent."""
     rates: dict[str, list[float]] = {"echo": [], "replace": []}
     cpu: dict[str, list[float]] = {"echo": [], "replace": []}
 
     async def measured(name: str, call: Call) -> None:
+        callers.prepare(round(MOST * seconds))
         _, before = _ask(pipe)
         rate = await _round(call, seconds)
         _, after = _ask(pipe)
