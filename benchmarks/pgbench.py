@@ -27,7 +27,9 @@ SELECT body_mac, answer FROM idempotency
    AND request_id = md5('request ' || :card || :user)::uuid::text;
 SELECT card.row_id, card.card_id, card.ac_system_id, card.card_type, card.internal_card_number,
        card.external_card_number, card.facility_code, card.issue_code, card.card_serial_number, card.status,
-       card.create_time, ac_system.webhook_url IS NOT NULL AS delivered, held.user_card_id, held.user_id,
+       card.create_time, ac_system.webhook_url IS NOT NULL AS delivered,
+       (SELECT time FROM user_card_event WHERE user_card_event.card_id = card.card_id
+         ORDER BY sequence DESC LIMIT 1) AS change_time, held.user_card_id, held.user_id,
        held.start_time, held.end_time, held.activation_time, held.deactivation_time, held.card_user_flags,
        held.sealed_pin IS NOT NULL AS has_pin
   FROM card JOIN ac_system ON ac_system.ac_system_id = card.ac_system_id
@@ -37,7 +39,7 @@ SELECT card.row_id, card.card_id, card.ac_system_id, card.card_type, card.intern
 SELECT user_.user_id AS wanted, user_.name, user_.occupancy_id, occupancy.ac_system_id AS system
   FROM user_ LEFT JOIN occupancy ON occupancy.occupancy_id = user_.occupancy_id
  WHERE user_.delete_time IS NULL AND user_.user_id = md5('user ' || :user)::uuid::text \\gset
-UPDATE user_card SET end_time = 5 WHERE user_card_id = :user_card_id AND end_time IS NULL;
+UPDATE user_card SET end_time = 5 WHERE card_id = :card_id AND end_time IS NULL;
 INSERT INTO user_card (user_card_id, card_id, user_id, start_time, card_user_flags)
  VALUES (gen_random_uuid()::text, :card_id, :wanted, 5, 0);
 INSERT INTO user_card_event

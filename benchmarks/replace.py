@@ -1,7 +1,8 @@
 """ReplaceCardIfExists against a bare echo, side by side: python -m benchmarks.replace [--database postgresql]
 
 One grpc.aio server in a process of its own holds both methods; a client in this process keeps CALLS in flight
-over CHANNELS connections. Rounds alternate, and medians are printed with their ratio. Every replacement moves
+over CHANNELS connections. Rounds alternate, and medians are printed with their ratio. With several numbers of --cards
+there is a server for each, and the rounds go from one to the next. Every replacement moves
 a card from one user to another and is durable before it is answered: SQLite on disk (WAL, synchronous=FULL), or a
 PostgreSQL of its own (fsync on), on which pgbench then runs the same statements, a transaction each.
 """
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -126,21 +128,30 @@ class Callers:
 
     def __init__(self, ports: tuple[int, int], token: str, cards: int, users: int) -> None:
         self._metadata = (("authorization", f"Bearer {token}"),)
+        self._ports = ports
+        self._requests = moves(cards, users)
+        self._prepared: deque[ReplaceCardIfExistsRequest] = deque()
+
+    def open(self) -> None:
+        """Connect, in the event loop that is to call."""
         # else the channels share a connection
         options = [(("grpc.channel_id", number),) for number in range(CHANNELS)]
-        targets = [f"127.0.0.1:{port}" for port in ports]
-        self.channels = [aio.insecure_channel(target, options=own) for target in targets for own in options]
+        targets = [f"127.0.0.1:{port}" for port in self._ports]
+        self._channels = [aio.insecure_channel(target, options=own) for target in targets for own in options]
         self._replaces = [
             channel.unary_unary(
                 REPLACE,
                 request_serializer=ReplaceCardIfExistsRequest.SerializeToString,
                 response_deserializer=ReplaceCardIfExistsResponse.FromString,
             )
-            for channel in self.channels[:CHANNELS]
+            for channel in self._channels[:CHANNELS]
         ]
-        self._echoes = [channel.unary_unary(ECHO) for channel in self.channels[CHANNELS:]]
-        self._requests = moves(cards, users)
-        self._prepared: deque[ReplaceCardIfExistsRequest] = deque()
+        self._echoes = [channel.unary_unary(ECHO) for channel in self._channels[CHANNELS:]]
+
+    async def close(self) -> None:
+        """Disconnect."""
+        for channel in self._channels:
+            await channel.close()
 
     def prepare(self, count: int) -> None:
         """Make that many requests: to think them up is no part of a call."""
@@ -172,100 +183,140 @@ def moves(cards: int, users: int) -> Iterator[ReplaceCardIfExistsRequest]:
         )
 
 
-async def measure(pipe: Connection, callers: Callers, rounds: int, seconds: float) -> dict[str, Any]:
-    """Medians of rounds in turns, and what the server spent."""
-    rates: dict[str, list[float]] = {"echo": [], "replace": []}
-    cpu: dict[str, list[float]] = {"echo": [], "replace": []}
+@dataclass
+class Size:
+    """A server on a database of its own, and what was measured there."""
 
-    async def measured(name: str, call: Call) -> None:
-        callers.prepare(round(MOST * seconds))
-        _, before = _ask(pipe)
+    cards: int
+    """And users."""
+    where: Where
+    pipe: Connection
+    callers: Callers
+    postgres: Postgres | None
+    rates: list[float] = field(default_factory=list)
+    server_cpu: list[float] = field(default_factory=list)
+    """Microseconds a call."""
+    database_cpu: list[float] = field(default_factory=list)
+    a_commit: list[float] = field(default_factory=list)
+    """Calls."""
+
+    async def round(self, call: Call, seconds: float) -> None:
+        """Measure for so long."""
+        self.callers.prepare(round(MOST * seconds))
+        database = pgbench.cpu_of(self.postgres.pid) if self.postgres else 0.0
+        commits, server = _ask(self.pipe)
         rate = await _round(call, seconds)
-        _, after = _ask(pipe)
-        rates[name].append(rate)
-        cpu[name].append((after - before) / (rate * seconds) * 1e6)
+        commits_after, server_after = _ask(self.pipe)
+        calls = rate * seconds
+        if self.postgres:
+            self.database_cpu.append((pgbench.cpu_of(self.postgres.pid) - database) / calls * 1e6)
+        self.rates.append(rate)
+        self.server_cpu.append((server_after - server) / calls * 1e6)
+        self.a_commit.append(calls / max(1, commits_after - commits))
 
-    await _round(callers.echo, 1)
-    await _round(callers.replace, 1)
-    first, _ = _ask(pipe)
-    for _ in range(rounds):
-        await measured("echo", callers.echo)
-        await measured("replace", callers.replace)
-    last, _ = _ask(pipe)
-    medians = {name: statistics.median(values) for name, values in rates.items()}
-    total = sum(rates["replace"]) * seconds
+
+async def measure(sizes: list[Size], rounds: int, seconds: float) -> dict[str, Any]:
+    """Medians of rounds in turns, and what the servers spent."""
+    first = sizes[0]
+    echo = Size(0, first.where, first.pipe, first.callers, None)
+    await _round(first.callers.echo, 1)
+    for size in sizes:
+        await _round(size.callers.replace, 1)
+    for number in range(rounds):
+        await echo.round(first.callers.echo, seconds)
+        for size in sizes if number % 2 else reversed(sizes):
+            await size.round(size.callers.replace, seconds)
     return {
-        "echo_per_second": round(medians["echo"]),
-        "replace_per_second": round(medians["replace"]),
-        "ratio": round(medians["replace"] / medians["echo"], 3),
-        "server_cpu_us_per_call": {name: round(statistics.median(each)) for name, each in cpu.items()},
-        "replacements_per_commit": round(total / max(1, last - first), 1),
-        "rounds": {name: [round(value) for value in values] for name, values in rates.items()},
+        "echo": _medians(echo, echo, first),
+        **{f"{size.cards:,} cards and users": _medians(size, echo, first) for size in sizes},
     }
 
 
+def _medians(size: Size, echo: Size, first: Size) -> dict[str, Any]:
+    rate = statistics.median(size.rates)
+    found = {
+        "calls_per_second": round(rate),
+        "server_cpu_us_per_call": round(statistics.median(size.server_cpu)),
+        "rounds": [round(each) for each in size.rates],
+    }
+    if size is not echo:
+        found["of_echo"] = round(rate / statistics.median(echo.rates), 3)
+        found["calls_per_commit"] = round(statistics.median(size.a_commit), 1)
+    if size not in (echo, first):
+        in_turns = zip(size.rates, first.rates, strict=True)
+        found["of_the_first_size"] = round(statistics.median(one / other for one, other in in_turns), 3)
+    if size.postgres:
+        found["database_cpu_us_per_call"] = round(statistics.median(size.database_cpu))
+    return found
+
+
 @contextlib.contextmanager
-def place(database: str) -> Iterator[tuple[Settings, Where, Postgres | None]]:
-    """Settings, and a database on a real disk."""
-    FOLDER.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
-        settings = load(data_dir=Path(folder))
-        if database == "sqlite":
-            yield settings, Path(folder) / "swipegate.db", None
-            return
-        server = Postgres("shared_buffers = 512MB", "max_wal_size = 4GB", "max_connections = 200")
-        try:
-            server.command("CREATE DATABASE benchmark")
-            yield settings, server.url("benchmark"), server
-        finally:
-            server.remove()
-
-
-def run(database: str, *, cards: int, users: int, rounds: int, seconds: float) -> dict[str, Any]:
-    """The whole measurement on one database of that size."""
+def served(where: Where, settings: Settings, cards: int, postgres: Postgres | None) -> Iterator[Size]:
+    """A server process on a new database."""
     spawn = multiprocessing.get_context("spawn")
-    with place(database) as (settings, where, postgres):
-        here, there = spawn.Pipe()
-        server = spawn.Process(target=serve, args=(settings, where, there, cards, users))
-        server.start()
+    here, there = spawn.Pipe()
+    server = spawn.Process(target=serve, args=(settings, where, there, cards, cards))
+    server.start()
+    try:
+        ports = here.recv()
+        token = tokens_of(settings).mint("benchmark", "benchmark", [], 36_000)
+        yield Size(cards, where, here, Callers(ports, token, cards, cards), postgres)
+        here.send(None)
+        server.join(60)
+    finally:
+        server.kill()
+        server.join()
+
+
+@contextlib.contextmanager
+def sizes_of(database: str, numbers: list[int]) -> Iterator[list[Size]]:
+    """A server for each number of cards and users, on a real disk."""
+    FOLDER.mkdir(exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        postgres = None
+        if database == "postgresql":
+            postgres = Postgres("shared_buffers = 512MB", "max_wal_size = 4GB", "max_connections = 200")
+            stack.callback(postgres.remove)
+        found = []
+        for number in numbers:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=FOLDER)))
+            where: Where = folder / "swipegate.db"
+            if postgres:
+                postgres.command(f"CREATE DATABASE of_{number}")
+                where = postgres.url(f"of_{number}")
+            found.append(stack.enter_context(served(where, load(data_dir=folder), number, postgres)))
+        yield found
+
+
+def run(database: str, numbers: list[int], rounds: int, seconds: float) -> dict[str, Any]:
+    """The whole measurement."""
+    with sizes_of(database, numbers) as sizes:
 
         async def client() -> dict[str, Any]:
-            ports = here.recv()
-            token = tokens_of(settings).mint("benchmark", "benchmark", [], 36_000)
-            callers = Callers(ports, token, cards, users)
-            spent = pgbench.cpu_of(postgres.pid) if postgres else 0.0
-            found = await measure(here, callers, rounds, seconds)
-            if postgres:
-                calls = sum(found["rounds"]["replace"]) * seconds + found["replace_per_second"]
-                found["database_cpu_us_per_call"] = round(
-                    (pgbench.cpu_of(postgres.pid) - spent) / calls * 1e6
-                )
-            for channel in callers.channels:
-                await channel.close()
+            for size in sizes:
+                size.callers.open()
+            found = await measure(sizes, rounds, seconds)
+            for size in sizes:
+                await size.callers.close()
             return found
 
-        try:
-            result = asyncio.run(client())
-            here.send(None)
-            server.join(60)
-        finally:
-            server.kill()
-            server.join()
-        if postgres:
-            result["pgbench"] = pgbench.run(postgres, "benchmark", CALLS, cards, users, seconds * rounds)
-            result["of_pgbench"] = _of_pgbench(result)
-        return {"database": database, "cards": cards, "users": users, **result}
+        result = asyncio.run(client())
+        for size in sizes:
+            if size.postgres:
+                of_size = result[f"{size.cards:,} cards and users"]
+                name = f"of_{size.cards}"
+                theirs = pgbench.run(size.postgres, name, CALLS, size.cards, size.cards, seconds * rounds)
+                of_size |= {"pgbench": theirs, "of_pgbench": _of_pgbench(of_size, theirs)}
+    return result
 
 
-def _of_pgbench(result: dict[str, Any]) -> dict[str, float]:
+def _of_pgbench(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, float]:
     """Our replacements a second of CPU, as a share of pgbench's transactions: the database's alone, and with ours."""
-    theirs = result["pgbench"]["database_cpu_us_per_transaction"]
-    database = result["database_cpu_us_per_call"]
-    everything = database + result["server_cpu_us_per_call"]["replace"]
+    transaction, database = theirs["database_cpu_us_per_transaction"], ours["database_cpu_us_per_call"]
     return {
-        "rate": round(result["replace_per_second"] / result["pgbench"]["transactions_per_second"], 3),
-        "per_database_cpu": round(theirs / database, 3),
-        "per_cpu_of_database_and_server": round(theirs / everything, 3),
+        "rate": round(ours["calls_per_second"] / theirs["transactions_per_second"], 3),
+        "per_database_cpu": round(transaction / database, 3),
+        "per_cpu_of_database_and_server": round(transaction / (database + ours["server_cpu_us_per_call"]), 3),
     }
 
 
@@ -273,16 +324,13 @@ def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
-    parser.add_argument("--cards", type=int, default=10_000)
-    parser.add_argument("--users", type=int, default=10_000)
+    parser.add_argument("--cards", type=int, nargs="+", default=[10_000], help="and users; several in turns")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of a round")
     given = parser.parse_args()
-    result = run(
-        given.database, cards=given.cards, users=given.users, rounds=given.rounds, seconds=given.seconds
-    )
+    result = run(given.database, given.cards, given.rounds, given.seconds)
     about = {"calls_in_flight": CALLS, "channels": CHANNELS, "cores": os.cpu_count()}
-    print(json.dumps(about | result, indent=2))
+    print(json.dumps({"database": given.database} | about | result, indent=2))
 
 
 if __name__ == "__main__":
