@@ -7,7 +7,7 @@ needs for a look-up by key, and a replacement is nothing but such look-ups.
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from operator import itemgetter
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     ARRAY,
@@ -34,6 +34,9 @@ class Statement:
 
     So a Boolean may come as 0 or 1, and an error is the driver's own: its text holds no values.
     """
+
+    _how: ClassVar[Mapping[str, Any]] = {}
+    """What else the driver is told."""
 
     def __init__(self, clause: Select[Any] | Insert | Update | Delete) -> None:
         self._clause = clause
@@ -75,7 +78,7 @@ class Statement:
         dialect = connection.dialect
         sql, arguments = self._compiled.get(dialect.name) or self._compile(dialect, parameters)
         driver: Any = connection.connection.dbapi_connection  # both drivers make the cursor themselves
-        cursor: DBAPICursor = driver.execute(sql, arguments(parameters))
+        cursor: DBAPICursor = driver.execute(sql, arguments(parameters), **self._how)
         return cursor
 
     def _compile(self, dialect: Dialect, parameters: Mapping[str, Any]) -> tuple[str, Arguments]:
@@ -130,12 +133,7 @@ class _PlannedEachTime(Statement):
     turn, thirty times as slow at 30,000 cards as a plan that knows them.
     """
 
-    def _execute(self, connection: Connection, parameters: Mapping[str, Any]) -> DBAPICursor:
-        dialect = connection.dialect
-        sql, arguments = self._compiled.get(dialect.name) or self._compile(dialect, parameters)
-        driver: Any = connection.connection.dbapi_connection
-        cursor: DBAPICursor = driver.execute(sql, arguments(parameters), prepare=False)
-        return cursor
+    _how: ClassVar[Mapping[str, Any]] = {"prepare": False}
 
 
 class LookUp:
