@@ -69,6 +69,15 @@ async def test_it_is_moved_without_a_commit_that_does_it(database: Database, pat
     await until_moved(path, checkpoint.EVERY)
 
 
+async def test_a_few_rows_are_moved_in_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "LATEST", 0.2)
+    database = Database(path)
+    database.open()
+    await write(database, 100)
+    await until_moved(path, 100)
+    await asyncio.to_thread(database.close)
+
+
 @pytest.mark.parametrize("quick", [True, False])
 async def test_it_does_not_grow_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch, quick: bool) -> None:
     """Nor where the thread is always at it, and the writer finds it at it."""

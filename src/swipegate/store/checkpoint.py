@@ -14,6 +14,8 @@ from swipegate.store import engine
 
 EVERY = 2000
 """Rows written since the last time."""
+LATEST = 60.0
+"""Seconds after which fewer are moved too: what was wiped stands in the file until then."""
 PAUSE = 0.1
 """Seconds in which a long log is left to SQLite, which cannot move anything while somebody else does."""
 
@@ -46,8 +48,11 @@ class Checkpoints:
         self._connection.close()
 
     def _run(self) -> None:
-        while self._wanted.wait() and not self._closing.is_set():
-            self._wanted.clear()
+        while True:
+            self._wanted.wait(LATEST)
+            self._wanted.clear()  # before the look: a close that comes between the two rings again
+            if self._closing.is_set():
+                return
             try:
                 if engine.checkpoint(self._connection):
                     self._closing.wait(PAUSE)
