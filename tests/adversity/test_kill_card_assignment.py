@@ -21,6 +21,7 @@ from swipegate.v1 import card_request_pb2, user_card_pb2
 from tests.adversity.serving import ServeProcess
 from tests.assignments import ASK, CARD, TAKE_OVER, TERMINAL, Kiosk, S
 from tests.conftest import Client
+from tests.databases import Where, both, look
 from tests.people import People
 
 R = card_request_pb2.CardRequest
@@ -38,8 +39,9 @@ def reader(tmp_path: Path) -> Iterator[Msr605Simulator]:
 class Killable:
     """A kiosk whose server is a process of its own."""
 
-    def __init__(self, serving: ServeProcess, reader: Msr605Simulator) -> None:
+    def __init__(self, serving: ServeProcess, reader: Msr605Simulator, where: Where) -> None:
         self.serving = serving
+        self.where = where
         self.reader = reader
         self.device, self.system = 0, ""
 
@@ -54,18 +56,11 @@ class Killable:
                 self.device, self.system = kiosk.device, kiosk.system
             yield kiosk
 
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """What another process sees."""
-        with sqlite3.connect(self.serving.data_dir / "swipegate.db") as database:
-            found = database.execute(sql).fetchall()
-        database.close()
-        return found
-
     def assert_whole(self) -> None:
         """Both halves agree, a card has one holder at most, and no PIN outlives its assignment."""
         halves = """SELECT a.state, r.state FROM card_assignment a
             JOIN card_request r ON r.card_request_id = a.card_assignment_id"""
-        for assignment, request in self.query(halves):
+        for assignment, request in look(self.where, halves):
             if request == "SUCCEEDED":
                 assert assignment not in ("READING", "NEEDS_ACTION")
             elif request in ("FAILED", "CANCELLED", "EXPIRED", "NEEDS_ACTION"):
@@ -73,15 +68,15 @@ class Killable:
             else:
                 assert assignment == "READING"
         twice = "SELECT card_id FROM user_card WHERE end_time IS NULL GROUP BY card_id HAVING count(*) > 1"
-        assert self.query(twice) == []
+        assert look(self.where, twice) == []
         pins = "SELECT state FROM card_assignment WHERE sealed_pin IS NOT NULL"
-        assert {state for (state,) in self.query(pins)} <= {"READING", "NEEDS_ACTION", "NEEDS_DECISION"}
+        assert {state for (state,) in look(self.where, pins)} <= {"READING", "NEEDS_ACTION", "NEEDS_DECISION"}
 
 
 @pytest.fixture
-def killable(tmp_path: Path, reader: Msr605Simulator) -> Iterator[Killable]:
-    with ServeProcess(tmp_path / "data") as process:
-        yield Killable(process, reader)
+def killable(tmp_path: Path, reader: Msr605Simulator, where: Where) -> Iterator[Killable]:
+    with ServeProcess(tmp_path / "data", None if isinstance(where, Path) else where) as process:
+        yield Killable(process, reader, where)
 
 
 async def restarted(killable: Killable, assignment: pb.CardAssignment) -> pb.CardAssignment:
@@ -92,6 +87,7 @@ async def restarted(killable: Killable, assignment: pb.CardAssignment) -> pb.Car
         return await kiosk.until(assignment, *AT_REST)
 
 
+@both
 @pytest.mark.slow
 async def test_kill_with_assignments_in_the_queue(killable: Killable, reader: Msr605Simulator) -> None:
     async with killable.connected() as kiosk:
@@ -108,6 +104,7 @@ async def test_kill_with_assignments_in_the_queue(killable: Killable, reader: Ms
     killable.assert_whole()
 
 
+@both
 @pytest.mark.slow
 @pytest.mark.parametrize("state", [R.STATE_WAITING_FOR_CARD, R.STATE_READING, R.STATE_CANCELLING])
 async def test_kill_while_the_card_is_read(killable: Killable, reader: Msr605Simulator, state: int) -> None:
@@ -135,6 +132,7 @@ async def test_kill_while_the_card_is_read(killable: Killable, reader: Msr605Sim
     killable.assert_whole()
 
 
+@both
 @pytest.mark.slow
 async def test_kill_in_needs_action_keeps_the_choice(killable: Killable) -> None:
     async with killable.connected() as kiosk:
@@ -148,6 +146,7 @@ async def test_kill_in_needs_action_keeps_the_choice(killable: Killable) -> None
     killable.assert_whole()
 
 
+@both
 @pytest.mark.slow
 @pytest.mark.parametrize("after_decision", [False, True])
 async def test_kill_in_needs_decision_keeps_the_question(killable: Killable, *, after_decision: bool) -> None:
@@ -173,6 +172,7 @@ async def test_kill_in_needs_decision_keeps_the_question(killable: Killable, *, 
     killable.assert_whole()
 
 
+@both
 @pytest.mark.slow
 async def test_kill_at_random_moments(killable: Killable, reader: Msr605Simulator) -> None:
     chance = random.Random(20261122)
@@ -197,7 +197,7 @@ async def test_kill_at_random_moments(killable: Killable, reader: Msr605Simulato
                 assert await kiosk.holder(found.card_id) == made.user_id, turn
         killable.assert_whole()
     live = "SELECT state FROM card_assignment WHERE state NOT IN ('SUCCEEDED', 'CANCELLED')"
-    assert killable.query(live) == []
+    assert look(killable.where, live) == []
 
 
 async def test_a_report_of_success_that_fails_leaves_the_choice_to_a_person(

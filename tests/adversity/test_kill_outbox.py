@@ -1,7 +1,6 @@
 """A server that is killed in the middle of deliveries: every card's last state arrives all the same."""
 
 import asyncio
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -12,25 +11,22 @@ from tests.adversity.serving import ServeProcess
 from tests.api.test_ac_systems import webhook
 from tests.conftest import Client
 from tests.connectors.receiver import OK, SECRET, Received, accept, eventually, receiving
-from tests.databases import look
+from tests.databases import Where, both, look
 from tests.people import People
 
 KILLS = 3
 CARDS = 12
 
 
-def end_leases(path: Path) -> None:
+def end_leases(where: Where) -> None:
     """As if the time of the dead server's leases had passed."""
-    connection = sqlite3.connect(path)
-    with connection:
-        connection.execute("UPDATE outbox SET lease_time = 1 WHERE lease_time IS NOT NULL")
-    connection.close()
+    look(where, "UPDATE outbox SET lease_time = 1 WHERE lease_time IS NOT NULL")
 
 
+@both
 @pytest.mark.slow
-async def test_killed_during_deliveries(tmp_path: Path) -> None:
-    path = tmp_path / "swipegate.db"
-    serving = ServeProcess(tmp_path)
+async def test_killed_during_deliveries(tmp_path: Path, where: Where) -> None:
+    serving = ServeProcess(tmp_path / "data", None if isinstance(where, Path) else where)
     never = asyncio.Event()
     async with receiving() as receiver:
 
@@ -45,7 +41,7 @@ async def test_killed_during_deliveries(tmp_path: Path) -> None:
                 receiver.answer, stuck = some, receiver.open_now
                 await asyncio.to_thread(serving.start)
                 if cards:
-                    await asyncio.to_thread(end_leases, path)
+                    await asyncio.to_thread(end_leases, where)
                 async with aio.insecure_channel(f"127.0.0.1:{serving.port}") as channel:
                     client = Client(channel, serving.metadata())
                     people = People(client)
@@ -64,12 +60,12 @@ async def test_killed_during_deliveries(tmp_path: Path) -> None:
                     await asyncio.to_thread(serving.kill)
             receiver.answer = accept
             await asyncio.to_thread(serving.start)
-            await asyncio.to_thread(end_leases, path)
-            await eventually(lambda: not look(path, "SELECT 1 FROM outbox WHERE next_try_time IS NOT NULL"))
+            await asyncio.to_thread(end_leases, where)
+            await eventually(lambda: not look(where, "SELECT 1 FROM outbox WHERE next_try_time IS NOT NULL"))
         finally:
             await asyncio.to_thread(serving.kill)
-    held = dict(look(path, "SELECT card_id, user_id FROM user_card WHERE end_time IS NULL"))
-    last = dict(look(path, "SELECT card_id, max(sequence) FROM user_card_event GROUP BY card_id"))
+    held = dict(look(where, "SELECT card_id, user_id FROM user_card WHERE end_time IS NULL"))
+    last = dict(look(where, "SELECT card_id, max(sequence) FROM user_card_event GROUP BY card_id"))
     assert set(receiver.by_card()) == set(held) == set(cards)
     for card, requests in receiver.by_card().items():
         sequences = [request.data["sequence"] for request in requests]
