@@ -189,7 +189,6 @@ class Size:
 
     cards: int
     """And users."""
-    where: Where
     pipe: Connection
     callers: Callers
     postgres: Postgres | None
@@ -218,7 +217,7 @@ class Size:
 async def measure(sizes: list[Size], rounds: int, seconds: float) -> dict[str, Any]:
     """Medians of rounds in turns, and what the servers spent."""
     first = sizes[0]
-    echo = Size(0, first.where, first.pipe, first.callers, None)
+    echo = Size(0, first.pipe, first.callers, None)
     await _round(first.callers.echo, 1)
     for size in sizes:
         await _round(size.callers.replace, 1)
@@ -260,7 +259,7 @@ def served(where: Where, settings: Settings, cards: int, postgres: Postgres | No
     try:
         ports = here.recv()
         token = tokens_of(settings).mint("benchmark", "benchmark", [], 36_000)
-        yield Size(cards, where, here, Callers(ports, token, cards, cards), postgres)
+        yield Size(cards, here, Callers(ports, token, cards, cards), postgres)
         here.send(None)
         server.join(60)
     finally:

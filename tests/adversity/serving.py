@@ -13,6 +13,7 @@ from sqlalchemy import URL
 from swipegate.domain.authority import PERMISSIONS
 from swipegate.service.tokens import tokens_of
 from swipegate.settings import load
+from tests.databases import Where
 
 START_TIMEOUT = 20.0
 """Seconds."""
@@ -21,14 +22,14 @@ START_TIMEOUT = 20.0
 class ServeProcess:
     """`swipegate serve` on a data folder; the port is another one at every start.
 
-    With a `database_url` the folder holds its keys alone.
+    Where the database is PostgreSQL's the folder holds its keys alone; a file is always the folder's own.
     """
 
-    def __init__(self, data_dir: Path, database_url: URL | None = None) -> None:
+    def __init__(self, data_dir: Path, where: Where | None = None) -> None:
         self.data_dir = data_dir
         self._environment = dict(os.environ)
-        if database_url is not None:
-            url = database_url.render_as_string(hide_password=False)
+        if isinstance(where, URL):
+            url = where.render_as_string(hide_password=False)
             self._environment["SWIPEGATE_DATABASE_URL"] = url
         self.port = 0
         self._process: subprocess.Popen[str] | None = None

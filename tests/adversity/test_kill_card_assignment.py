@@ -75,7 +75,7 @@ class Killable:
 
 @pytest.fixture
 def killable(tmp_path: Path, reader: Msr605Simulator, where: Where) -> Iterator[Killable]:
-    with ServeProcess(tmp_path / "data", None if isinstance(where, Path) else where) as process:
+    with ServeProcess(tmp_path / "data", where) as process:
         yield Killable(process, reader, where)
 
 

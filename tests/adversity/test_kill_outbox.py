@@ -26,7 +26,7 @@ def end_leases(where: Where) -> None:
 @both
 @pytest.mark.slow
 async def test_killed_during_deliveries(tmp_path: Path, where: Where) -> None:
-    serving = ServeProcess(tmp_path / "data", None if isinstance(where, Path) else where)
+    serving = ServeProcess(tmp_path / "data", where)
     never = asyncio.Event()
     async with receiving() as receiver:
 
